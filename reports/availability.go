@@ -1,0 +1,77 @@
+package reports
+
+import (
+	"fmt"
+
+	"github.com/gamedayhq/gameday/probes"
+)
+
+// availabilityJudge counts the good and bad slots of a window.
+type availabilityJudge struct {
+	stretch
+	objective Availability
+}
+
+func (o *Availability) judge(p *plan) judged {
+	return &availabilityJudge{stretch: p.stretch(o.Of, p.window(o.Window)), objective: *o}
+}
+
+func (j *availabilityJudge) take(s probes.Sample) { j.count(s) }
+
+func (j *availabilityJudge) check() Check {
+	o := j.objective
+	want := ""
+	if o.AtLeast != nil {
+		want = fmt.Sprintf("at least %v good", *o.AtLeast)
+	} else {
+		want = fmt.Sprintf("at most %v good", *o.AtMost)
+	}
+	c := j.draft("availability", "availability", want)
+	c.Step = j.objective.Window.step()
+	if doubt := j.doubt(); doubt != "" {
+		return c.inconclusive(doubt)
+	}
+	slots := j.slots()
+	asked := slots.Good + slots.Bad
+	if asked > 0 {
+		c.Got = fmt.Sprintf("%s good: %s", share(slots.Good, asked), slots.words())
+	}
+	if thin := j.thin(leastSlots); thin != "" {
+		if j.window.open == "" && slots.Due >= leastSlots && j.hopeless(slots) {
+			return c.fail(thin + "; but it would not hold had every missed slot been in its favour")
+		}
+		return c.inconclusive(thin)
+	}
+	if j.holds(slots.Good, asked) {
+		return c.pass("")
+	}
+	return c.fail(c.Got)
+}
+
+func (j *availabilityJudge) holds(good, of int64) bool {
+	ratio := Ratio(float64(good) / float64(of))
+	if j.objective.AtLeast != nil {
+		return ratio >= *j.objective.AtLeast
+	}
+	return ratio <= *j.objective.AtMost
+}
+
+// hopeless: it would not hold, whatever the missed slots would have said.
+func (j *availabilityJudge) hopeless(slots Slots) bool {
+	if slots.Good+slots.Bad == 0 {
+		return false
+	}
+	if j.objective.AtLeast != nil {
+		return !j.holds(slots.Good+slots.Missed, slots.Due)
+	}
+	return !j.holds(slots.Good, slots.Due)
+}
+
+// step is the step that the window belongs to.
+func (w Window) step() string {
+	refs := w.references("")
+	if len(refs.Steps) == 0 {
+		return ""
+	}
+	return refs.Steps[0]
+}
