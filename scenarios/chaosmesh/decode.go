@@ -1,0 +1,176 @@
+package chaosmesh
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"maps"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	utilerrors "k8s.io/apimachinery/pkg/util/errors"
+	"k8s.io/apimachinery/pkg/util/validation/field"
+	kjson "sigs.k8s.io/json"
+
+	"github.com/gamedayhq/gameday/scenarios"
+)
+
+// payload is what stands under a step's key "chaos".
+type payload struct {
+	Cluster   string          `json:"cluster"`
+	Kind      string          `json:"kind"`
+	Namespace string          `json:"namespace"`
+	Spec      json.RawMessage `json:"spec"`
+}
+
+// Decode reads a fault from a scenario file: strictly, defaulted and validated by Chaos Mesh's own code.
+func Decode(p *scenarios.Payload) scenarios.Action {
+	var in payload
+	if !p.Into(&in) {
+		return nil
+	}
+	kind, known := v1alpha1.AllKinds()[in.Kind]
+	if !known {
+		p.Mistake("kind", "is %q, want one of: %s", in.Kind, strings.Join(slices.Sorted(maps.Keys(v1alpha1.AllKinds())), ", "))
+		return nil
+	}
+	object, ok := kind.SpawnObject().(v1alpha1.InnerObject)
+	if !ok {
+		p.Mistake("kind", "%s injects nothing by itself: name the kind of a fault", in.Kind)
+		return nil
+	}
+	if len(in.Spec) == 0 {
+		p.Mistake("spec", "is missing: it is the spec of a %s as Chaos Mesh documents it", in.Kind)
+		return nil
+	}
+	decodeSpec(p, in.Spec, object)
+	object.GetObjectKind().SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind(in.Kind))
+	if !p.OK() {
+		return nil
+	}
+	fault := &Fault{Cluster: in.Cluster, Namespace: in.Namespace, Object: object}
+	if fault.Namespace == "" {
+		fault.Namespace = fault.ownNamespace()
+	}
+	object.SetNamespace(fault.Namespace)
+	validate(p, object)
+	if !p.OK() {
+		return nil
+	}
+	return fault
+}
+
+// unknownField matches the strict decoder's complaints.
+var unknownField = regexp.MustCompile(`(unknown|duplicate) field "([^"]+)"`)
+
+func decodeSpec(p *scenarios.Payload, spec json.RawMessage, object v1alpha1.InnerObject) {
+	whole, err := json.Marshal(map[string]json.RawMessage{"spec": spec})
+	if err != nil {
+		p.Mistake("spec", "%v", err)
+		return
+	}
+	strict, err := kjson.UnmarshalStrict(whole, object)
+	if err != nil {
+		p.Mistake("spec", "%v", err)
+	}
+	for _, mistake := range strict {
+		if found := unknownField.FindStringSubmatch(mistake.Error()); found != nil {
+			p.Mistake(found[2], "%s field of %s", found[1], reflect.TypeOf(object).Elem().Name())
+			continue
+		}
+		p.Mistake("spec", "%v", mistake)
+	}
+}
+
+// validate lets Chaos Mesh's own code default and judge the object, offline. Its webhooks do the same in the cluster.
+func validate(p *scenarios.Payload, object v1alpha1.InnerObject) {
+	ctx := context.Background() //nolint:forbidigo // the webhook's interface asks for one; it calls nothing
+	if err := object.Default(ctx, object); err != nil {
+		p.Mistake("spec", "%v", err)
+		return
+	}
+	_, err := object.ValidateCreate(ctx, object)
+	for _, one := range flatten(err) {
+		var invalid *field.Error
+		if errors.As(one, &invalid) {
+			p.Mistake(invalid.Field, "%s", invalid.ErrorBody())
+			continue
+		}
+		p.Mistake("spec", "%v", one)
+	}
+}
+
+func flatten(err error) []error {
+	if err == nil {
+		return nil
+	}
+	var many utilerrors.Aggregate
+	if errors.As(err, &many) {
+		return utilerrors.Flatten(many).Errors()
+	}
+	return []error{err}
+}
+
+// ownNamespace is where the object stands unless said: with its targets if they are in one namespace.
+func (f *Fault) ownNamespace() string {
+	if selector := f.selector(); selector != nil && len(selector.Selector.Namespaces) > 0 {
+		return selector.Selector.Namespaces[0]
+	}
+	return ""
+}
+
+// Problems says what gameday itself asks of a fault beyond Chaos Mesh's rules.
+func (f *Fault) Problems() []string {
+	var out []string
+	if f.Namespace == "" {
+		out = append(out, "chaos.namespace: is empty: name the namespace that the chaos object is created in")
+	}
+	if remote, ok := f.Object.(v1alpha1.RemoteObject); ok && remote.GetRemoteCluster() != "" {
+		out = append(out, fmt.Sprintf("chaos.spec.remoteCluster: is %q: aim at another cluster with chaos.cluster", remote.GetRemoteCluster()))
+	}
+	if f.Object.IsOneShot() {
+		return append(out, f.selectorProblems()...)
+	}
+	switch duration, err := f.duration(); {
+	case err != nil:
+		out = append(out, fmt.Sprintf("chaos.spec.duration: %v", err))
+	case duration <= 0:
+		out = append(out, "chaos.spec.duration: is missing: it ends the fault in the cluster even when nobody is left to undo it; "+
+			"it counts from creation, so give more than the step's hold and the time to inject, 60s say")
+	}
+	return append(out, f.selectorProblems()...)
+}
+
+func (f *Fault) selectorProblems() []string {
+	selector := f.selector()
+	if selector == nil {
+		return nil
+	}
+	var out []string
+	if len(selector.Selector.Namespaces) == 0 && len(selector.Selector.Pods) == 0 {
+		out = append(out, "chaos.spec.selector.namespaces: is empty: name the namespaces that the fault may touch")
+	}
+	if selector.Mode == "" {
+		out = append(out, "chaos.spec.mode: is missing: one, all, fixed, fixed-percent or random-max-percent")
+	}
+	return out
+}
+
+// duration returns the spec's duration; zero when there is none.
+func (f *Fault) duration() (time.Duration, error) {
+	spec := reflect.ValueOf(f.Object).Elem().FieldByName("Spec").Addr().Interface()
+	with, ok := spec.(v1alpha1.ContainsDuration)
+	if !ok {
+		return 0, fmt.Errorf("%s has no duration: it cannot be bounded", f.kind())
+	}
+	duration, err := with.GetDuration()
+	if err != nil || duration == nil {
+		return 0, err
+	}
+	return *duration, nil
+}

@@ -1,0 +1,191 @@
+package chaosmesh
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gamedayhq/gameday/reports"
+	"github.com/gamedayhq/gameday/scenarios"
+)
+
+// Do resolves and records the targets, creates the chaos object, and returns once the fault is proven to hold. A fault that
+// did not bite makes the drill void.
+func (f *Fault) Do(ctx context.Context, env scenarios.Env) error {
+	cluster, err := env.Clusters.Get(f.Cluster)
+	if err != nil {
+		return err
+	}
+	found, err := f.resolve(ctx, cluster)
+	if err != nil {
+		return err
+	}
+	detail := fmt.Sprintf("%d of %d pods", found.hits, len(found.candidates))
+	if err := env.Fact(reports.TopicTargets, f.list(found.candidates), detail); err != nil {
+		return err
+	}
+	object := f.object(env)
+	if err := cluster.Create(ctx, object); err != nil {
+		return fmt.Errorf("create %s %s: %w", f.kind(), client.ObjectKeyFromObject(object), refused(err))
+	}
+	proof, err := f.awaitInjected(ctx, env, cluster, object)
+	if err != nil {
+		return err
+	}
+	if err := f.confirm(ctx, cluster, found, proof); err != nil {
+		return err
+	}
+	return env.Fact(reports.TopicInjected, proof, proof.Detail)
+}
+
+// refused adds the mend to the ways in which Chaos Mesh's webhook refuses.
+func refused(err error) error {
+	if apierrors.IsInternalError(err) && strings.Contains(err.Error(), "webhook") {
+		return fmt.Errorf("%w: Chaos Mesh's webhook does not answer: see that chaos-controller-manager runs", err)
+	}
+	return err
+}
+
+// awaitInjected waits until every record of the object says that it was injected, and there is one.
+func (f *Fault) awaitInjected(ctx context.Context, env scenarios.Env, cluster client.WithWatch, object v1alpha1.InnerObject) (*reports.Proof, error) {
+	archive := &archive{env: env}
+	proof := &reports.Proof{By: "records"}
+	deadline := f.shortest(ctx)
+	ctx, cancel := context.WithDeadlineCause(ctx, deadline, fmt.Errorf("%w: the fault was not injected in its time", scenarios.ErrVoid))
+	defer cancel()
+	err := scenarios.Await(ctx, cluster, object, func(here bool) scenarios.State {
+		if !here {
+			return scenarios.State{Err: fmt.Errorf("%w: the chaos object is gone before the fault was injected", scenarios.ErrVoid)}
+		}
+		if err := archive.keep(object); err != nil {
+			return scenarios.State{Err: err}
+		}
+		proof.Records = sites(object)
+		return scenarios.State{Done: allInjected(proof.Records), Seen: describeSites(object, proof.Records)}
+	})
+	if err != nil {
+		return nil, fmt.Errorf("not injected: %w", err)
+	}
+	proof.Proven = true
+	proof.Detail = fmt.Sprintf("injected at %d places, by the controller's records", len(proof.Records))
+	return proof, nil
+}
+
+// shortest is when waiting for the injection makes no sense any more: the caller's deadline, or when the fault's own duration
+// (which counts from creation) is over.
+func (f *Fault) shortest(ctx context.Context) time.Time {
+	deadline, ok := ctx.Deadline()
+	duration, err := f.duration()
+	if err != nil || duration <= 0 {
+		duration = time.Minute // a one-shot fault
+	}
+	if over := time.Now().Add(duration); !ok || over.Before(deadline) {
+		return over
+	}
+	return deadline
+}
+
+// sites returns the records in the evidence's form, with the last failure's message in the controller's or daemon's words.
+func sites(object v1alpha1.InnerObject) []reports.Site {
+	records := object.GetStatus().Experiment.Records
+	out := make([]reports.Site, 0, len(records))
+	for _, record := range records {
+		site := reports.Site{ID: record.Id, Phase: string(record.Phase), Injected: record.InjectedCount, Recovered: record.RecoveredCount}
+		for _, event := range record.Events {
+			if event.Type == v1alpha1.TypeFailed {
+				site.Message = event.Message
+			}
+		}
+		out = append(out, site)
+	}
+	return out
+}
+
+func allInjected(sites []reports.Site) bool {
+	for _, site := range sites {
+		if site.Injected < 1 {
+			return false
+		}
+	}
+	return len(sites) > 0
+}
+
+func describeSites(object v1alpha1.InnerObject, sites []reports.Site) string {
+	if len(sites) == 0 {
+		if len(object.GetStatus().Conditions) == 0 {
+			return "the controller has not touched the object (is chaos-controller-manager running, are its CRDs as new as its types?)"
+		}
+		return "no record: the controller selected no target"
+	}
+	var out []string
+	for _, site := range sites {
+		text := fmt.Sprintf("%s %s, injected %d, recovered %d", site.ID, site.Phase, site.Injected, site.Recovered)
+		if site.Message != "" {
+			text += " (" + site.Message + ")"
+		}
+		out = append(out, text)
+	}
+	return strings.Join(out, "; ")
+}
+
+// confirm looks for an independent sign that the fault bit, where there is one.
+func (f *Fault) confirm(ctx context.Context, cluster client.WithWatch, found *targets, proof *reports.Proof) error {
+	chaos, ok := f.Object.(*v1alpha1.PodChaos)
+	if !ok || chaos.Spec.Action != v1alpha1.PodKillAction {
+		return nil
+	}
+	for _, site := range proof.Records {
+		before := podOf(found.candidates, site.ID)
+		if before == nil {
+			continue // a pod that came after we looked: the controller's word is all there is
+		}
+		var now corev1.Pod
+		err := cluster.Get(ctx, client.ObjectKeyFromObject(before), &now)
+		if client.IgnoreNotFound(err) != nil {
+			return fmt.Errorf("look whether pod %s is gone: %w", site.ID, err)
+		}
+		if err == nil && now.UID == before.UID && now.DeletionTimestamp == nil {
+			return fmt.Errorf("%w: the controller says that pod %s was killed, but it is there unharmed", scenarios.ErrVoid, site.ID)
+		}
+		proof.Independent = true
+	}
+	if proof.Independent {
+		proof.By = "records, uid gone"
+		proof.Detail = fmt.Sprintf("%d pods killed: by the records, and their UIDs are gone or going", len(proof.Records))
+	}
+	return nil
+}
+
+// podOf returns the pod that a record's id names: namespace/name, with the container behind for some kinds.
+func podOf(pods []corev1.Pod, id string) *corev1.Pod {
+	parts := strings.SplitN(id, "/", 3)
+	if len(parts) < 2 {
+		return nil
+	}
+	for i := range pods {
+		if pods[i].Namespace == parts[0] && pods[i].Name == parts[1] {
+			return &pods[i]
+		}
+	}
+	return nil
+}
+
+// archive keeps a copy of each state of the chaos object: Chaos Mesh deletes its account of a fault with the object.
+type archive struct {
+	env  scenarios.Env
+	last string
+}
+
+func (a *archive) keep(object v1alpha1.InnerObject) error {
+	if object.GetResourceVersion() == a.last {
+		return nil
+	}
+	a.last = object.GetResourceVersion()
+	return a.env.Fact(reports.TopicObject, object, "")
+}

@@ -1,0 +1,134 @@
+package scenarios
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gamedayhq/gameday/reports"
+)
+
+// baseline watches the untouched system. A system that is not steady ends the drill before anything is broken.
+func (d *drill) baseline(ctx context.Context) error {
+	if err := d.event(reports.Event{Kind: reports.BaselineStarted}); err != nil {
+		return err
+	}
+	if err := Sleep(ctx, d.scenario.Baseline); err != nil {
+		return err
+	}
+	if err := d.event(reports.Event{Kind: reports.BaselineEnded}); err != nil {
+		return err
+	}
+	// The samples of the baseline's last slots are still out: the slowest monitor's timeout brings them in.
+	var slowest time.Duration
+	for _, m := range d.questions {
+		slowest = max(slowest, m.Timeout+m.Every)
+	}
+	if err := Sleep(ctx, slowest); err != nil {
+		return err
+	}
+	return d.steady()
+}
+
+// steady judges the baseline with the judge that will judge the drill.
+func (d *drill) steady() error {
+	if err := d.journal.Sync(); err != nil {
+		return err
+	}
+	record, _, err := reports.Read(d.JournalPath())
+	if err != nil {
+		return err
+	}
+	check := reports.Steady(record)
+	if check.Verdict == reports.Pass {
+		return nil
+	}
+	return fmt.Errorf("%w: the baseline is not steady: %s", ErrVoid, check.Reason)
+}
+
+// steps plays the steps in order. When one of them fails, or the drill is cut short, those that undo what a step before them
+// did are still played, on a context that outlives the caller's; the others are not.
+func (d *drill) steps(ctx context.Context) error {
+	var failed error
+	started := map[string]bool{}
+	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoBudget)
+	defer cancel()
+	for _, step := range d.scenario.Steps {
+		with := ctx
+		if failed != nil {
+			if step.Undoes == "" || !started[step.Undoes] {
+				continue
+			}
+			with = lasting
+		}
+		started[step.Name] = true
+		if err := d.step(with, step); err != nil {
+			failed = errors.Join(failed, fmt.Errorf("step %q: %w", step.Name, err))
+		}
+	}
+	return failed
+}
+
+// step writes the intent, owes the undo, does, holds, undoes.
+func (d *drill) step(ctx context.Context, step Step) error {
+	if err := d.event(reports.Event{Kind: reports.StepStarted, Step: step.Name, Detail: describe(step.Action)}); err != nil {
+		return err
+	}
+	if _, ok := step.Action.(Fault); ok {
+		d.undo = append(d.undo, step)
+	}
+	err := d.do(ctx, step)
+	if err == nil {
+		err = Sleep(ctx, step.Hold)
+	}
+	if _, ok := step.Action.(Fault); ok {
+		lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoBudget)
+		defer cancel()
+		err = errors.Join(err, d.undoLast(lasting))
+	}
+	return errors.Join(err, d.event(reports.Event{Kind: reports.StepEnded, Step: step.Name}))
+}
+
+// do runs the action within its timeout and records how it ended.
+func (d *drill) do(ctx context.Context, step Step) error {
+	one, cancel := context.WithTimeoutCause(ctx, step.Timeout, fmt.Errorf("not done within %v", step.Timeout))
+	defer cancel()
+	err := step.Action.Do(one, d.env(step.Name))
+	if err == nil {
+		return d.event(reports.Event{Kind: reports.StepDone, Step: step.Name})
+	}
+	event := reports.Event{Kind: reports.StepFailed, Step: step.Name, Detail: err.Error()}
+	var system *SystemError
+	if errors.As(err, &system) {
+		event.Topic = reports.TopicSystem
+	}
+	return errors.Join(err, d.event(event))
+}
+
+// undoAll undoes what is still owed, the last fault first. What could not be proven undone is recorded and stays an error.
+func (d *drill) undoAll(ctx context.Context) error {
+	var errs []error
+	for len(d.undo) > 0 {
+		errs = append(errs, d.undoLast(ctx))
+	}
+	return errors.Join(errs...)
+}
+
+// undoLast undoes the fault on top of the stack. That a fault could not be proven undone is a verdict of the drill, so it
+// is recorded, not returned; only a record that cannot be kept is an error.
+func (d *drill) undoLast(ctx context.Context) error {
+	step := d.undo[len(d.undo)-1]
+	d.undo = d.undo[:len(d.undo)-1]
+	fault, ok := step.Action.(Fault)
+	if !ok {
+		return nil
+	}
+	recorded := d.event(reports.Event{Kind: reports.UndoStarted, Step: step.Name})
+	one, cancel := context.WithTimeoutCause(ctx, step.Timeout, fmt.Errorf("not undone within %v", step.Timeout))
+	defer cancel()
+	if err := fault.Undo(one, d.env(step.Name)); err != nil {
+		return errors.Join(recorded, d.event(reports.Event{Kind: reports.UndoFailed, Step: step.Name, Detail: err.Error()}))
+	}
+	return errors.Join(recorded, d.event(reports.Event{Kind: reports.UndoDone, Step: step.Name}))
+}
