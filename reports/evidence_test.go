@@ -307,6 +307,10 @@ func TestOddSamplesAreHeldAgainstTheRecord(t *testing.T) {
 	}{
 		"another monitor":     {sampleOf("cart", '+', 500), "no monitor of the drill"},
 		"a slot twice":        {sampleOf("shop", '+', 3), "out of order or twice"},
+		"the last slot again": {sampleOf("shop", '+', 119), "out of order or twice"},
+		"a slot a bit late":   {probes.Sample{Monitor: "shop", Slot: 500, Due: 500*every + 1, Outcome: probes.Good}, "not its time"},
+		"another slot's time": {probes.Sample{Monitor: "shop", Slot: 500, Due: 501 * every, Outcome: probes.Good}, "not its time"},
+		"a negative lateness": {probes.Sample{Monitor: "shop", Slot: 500, Due: 500 * every, Outcome: probes.Good, Late: -1}, "negative time"},
 		"a slot at odd times": {probes.Sample{Monitor: "shop", Slot: 500, Due: 1, Outcome: probes.Good}, "not its time"},
 		"no outcome":          {probes.Sample{Monitor: "shop", Slot: 500, Due: 500 * every}, "no outcome"},
 		"a negative time":     {probes.Sample{Monitor: "shop", Slot: 500, Due: 500 * every, Outcome: probes.Good, Took: -1}, "negative time"},
@@ -344,5 +348,53 @@ func TestOddHeadersAreHeldAgainstTheRecord(t *testing.T) {
 	checks, _ := Judge(record)
 	if c := kindOf(t, checks, "record"); !strings.Contains(c.Reason, `unknown kind "drill.resumed"`) {
 		t.Errorf("%q", c.Reason)
+	}
+}
+
+// TestADrillThatWasVoidBeforeItDidAnythingJudgesNoObjective: what such a drill saw is no outcome of what it is about.
+func TestADrillThatWasVoidBeforeItDidAnythingJudgesNoObjective(t *testing.T) {
+	const baseline = "B-40b "
+	for _, r := range []struct {
+		name, rest string
+		want       Verdict
+	}{
+		{"void before any step", "WAMZ", Inconclusive},
+		{"void once a step had started", "STIDURVEWAMZ", Fail},
+		{"not void", "AMZ", Fail},
+	} {
+		t.Run(r.name, func(t *testing.T) {
+			checks, verdict := Judge(without(timelineOf(t, baseline+r.rest, avail(during("baseline"), 0.9)), "copy"))
+			c := kindOf(t, checks, "availability")
+			if c.Verdict != r.want || verdict != r.want {
+				t.Errorf("check %v, verdict %v, want %v: %q", c.Verdict, verdict, r.want, c.Reason)
+			}
+			if !strings.Contains(c.Reason, "0% good") {
+				t.Errorf("what was seen is not kept: %q", c.Reason)
+			}
+		})
+	}
+}
+
+func TestMissedSamplesAreSound(t *testing.T) {
+	checks, _ := Judge(timelineOf(t, "B+20.1+19bMZ", avail(during("baseline"), 0.9)))
+	if c := kindOf(t, checks, "record"); c.Verdict != Pass || !strings.Contains(c.Got, "40 samples") {
+		t.Errorf("%v: %q, %q", c.Verdict, c.Got, c.Reason)
+	}
+}
+
+// TestABaselineTooShortForAnAlertIsNotSteady: a monitor that was never due was never asked.
+func TestABaselineTooShortForAnAlertIsNotSteady(t *testing.T) {
+	record := watchAlert(t, timelineOf(t, "+1B+9bMZ"), "")
+	record.Header.Drill.Monitors[1].Every = time.Minute
+	if c := Steady(record); c.Verdict != Inconclusive || !strings.Contains(c.Reason, `monitor "alert": the window holds no slot`) {
+		t.Errorf("%v: %q", c.Verdict, c.Reason)
+	}
+}
+
+func TestSlotsBefore(t *testing.T) {
+	for at, want := range map[time.Duration]int64{-1: 0, 0: 0, 1: 1, every: 1, every + 1: 2, 10 * every: 10} {
+		if got := slotsBefore(at, every); got != want {
+			t.Errorf("%d slots are due before %v, want %d", got, at, want)
+		}
 	}
 }

@@ -68,7 +68,7 @@ func chanceObjectives(random *rand.Rand) []Objective {
 // TestABadSampleNeverImprovesAVerdict turns good slots bad, one after the other. (Not so for what is to be seen broken: a
 // detection, and an availability that must fall; nor for a count of outages, which two can become one.)
 func TestABadSampleNeverImprovesAVerdict(t *testing.T) {
-	const drills, changes = 400, 12
+	const drills, changes = 150, 12
 	random := rand.New(rand.NewPCG(11, 12))
 	for drill := range drills {
 		events, samples := chance(t, random)
@@ -164,7 +164,7 @@ func TestMeasuredTimesBoundTheTruth(t *testing.T) {
 	}
 }
 
-// TestOneSlotAtATimeOrAllAtOnce: what is judged does not depend on how monitors' samples are mixed.
+// TestTheOrderOfMonitorsChangesNothing: what is judged does not depend on how monitors' samples are mixed.
 func TestTheOrderOfMonitorsChangesNothing(t *testing.T) {
 	record := aDrill(t)
 	want := fmt.Sprintf("%+v", Derive(record, State{}).Verdict)

@@ -1,0 +1,42 @@
+# Two commands do all the set-up: make gameday, make test.
+SHELL := /bin/bash
+LINT  := go tool -modfile=.ci/tools.mod golangci-lint
+# The game day plays all shipped scenarios.
+SCENARIOS := $(basename $(notdir $(wildcard scenarios/library/*.yaml)))
+
+.PHONY: help gameday test unit e2e lint fuzz bench build clean
+help: ## say what can be made
+	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+gameday: build ## start the lab if there is none, play the shipped game day, print verdicts and where the evidence is
+	bin/gameday lab up
+	bin/gameday run $(SCENARIOS)
+
+test: unit e2e ## all tests: unit, integration, and end to end on the lab
+
+unit: .ci/compiler ## tests that need no cluster, with the race detector
+	go vet ./... && go vet -tags lab ./...
+	go test -race -timeout 20m ./...
+
+e2e: build ## tests on the lab; it is taken down again if it was not up before
+	.ci/e2e
+
+lint: ## the linters, pinned in .ci/tools.mod
+	$(LINT) run --build-tags lab ./...
+
+fuzz: ## each fuzz test for 30 seconds
+	.ci/fuzz 30s
+
+bench: ## benchmarks, in benchstat's format
+	go test -run '^$$' -bench . -benchmem ./...
+
+build: ## bin/gameday
+	CGO_ENABLED=0 go build -trimpath -o bin/gameday ./cmd/gameday
+
+clean: ## what was built here; the lab's cache stays (gameday lab down --cache)
+	rm -rf bin
+
+# The race detector needs a C compiler.
+.PHONY: .ci/compiler
+.ci/compiler:
+	@command -v gcc >/dev/null || { echo "installing gcc (the race detector needs it)"; apt-get -qq update && apt-get -qq install -y --no-install-recommends gcc libc6-dev; }

@@ -1,0 +1,114 @@
+package main
+
+import (
+	"bytes"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/gamedayhq/gameday/reports"
+)
+
+// gameday runs the program in this process.
+func gameday(t *testing.T, args ...string) (code int, out, errs string) {
+	t.Helper()
+	var stdout, stderr bytes.Buffer
+	code = run(t.Context(), args, streams{in: strings.NewReader(""), out: &stdout, err: &stderr})
+	return code, stdout.String(), stderr.String()
+}
+
+func TestUsageMistakesExit64(t *testing.T) {
+	bad := filepath.Join(t.TempDir(), "bad.yaml")
+	if err := os.WriteFile(bad, []byte("apiVersion: gameday.dev/v1alpha1\nkind: Scenario\nspec: {wy: x}\n"), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	for what, row := range map[string]struct {
+		args []string
+		want string
+	}{
+		"an unknown command":     {[]string{"rnu"}, `unknown command "rnu"`},
+		"an unknown flag":        {[]string{"run", "--contxt", "x", "shop-survives-a-lost-pod"}, "unknown flag"},
+		"no scenario":            {[]string{"run"}, "requires at least 1 arg"},
+		"no such file":           {[]string{"run", "nowhere/x.yaml"}, "no such file"},
+		"no such scenario":       {[]string{"validate", "nothing-of-the-kind"}, "there are: shop-"},
+		"an invalid file":        {[]string{"validate", bad}, "bad.yaml:3: spec.wy: unknown field"},
+		"a run of that file":     {[]string{"run", bad}, "bad.yaml:3: spec.wy: unknown field"},
+		"another output":         {[]string{"run", "-o", "xml", "shop-survives-a-lost-pod"}, `--output is "xml"`},
+		"an unknown parameter":   {[]string{"validate", "--set", "nope=1", "shop-survives-a-lost-pod"}, `no parameter "nope"`},
+		"verify without folder":  {[]string{"verify"}, "requires at least 1 arg"},
+		"version with arguments": {[]string{"version", "now"}, "unknown command"},
+	} {
+		t.Run(what, func(t *testing.T) {
+			code, _, errs := gameday(t, row.args...)
+			if code != exitUsage || !strings.Contains(errs, row.want) {
+				t.Errorf("exit %d, said %q; want 64 and %q", code, errs, row.want)
+			}
+		})
+	}
+}
+
+func TestShippedScenariosAreValid(t *testing.T) {
+	code, out, errs := gameday(t, "validate", "shop-survives-a-lost-pod", "shop-recovers-from-a-cut-database", "shop-comes-back-from-its-backup")
+	if code != exitPass || strings.Count(out, ": valid:") != 3 {
+		t.Errorf("exit %d\n%s%s", code, out, errs)
+	}
+}
+
+func TestAClusterThatIsNotThereExits3(t *testing.T) {
+	config := filepath.Join(t.TempDir(), "config")
+	text := `{apiVersion: v1, kind: Config, current-context: c, contexts: [{name: c, context: {cluster: c, user: u}}],
+clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}], users: [{name: u, user: {}}]}`
+	if err := os.WriteFile(config, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	code, _, errs := gameday(t, "run", "--kubeconfig", config, "--out", t.TempDir(), "shop-survives-a-lost-pod")
+	if code != exitHarness || !strings.Contains(errs, "127.0.0.1:1") {
+		t.Errorf("exit %d, said %q; want 3 and the address", code, errs)
+	}
+}
+
+func TestEveryCommandHasAnExample(t *testing.T) {
+	for _, cmd := range rootCommand().Commands() {
+		if cmd.Hidden || cmd.Name() == "help" || cmd.Name() == "completion" {
+			continue
+		}
+		if cmd.Example == "" || cmd.Short == "" {
+			t.Errorf("%s: no example or no summary", cmd.CommandPath())
+		}
+	}
+}
+
+// Evidence of testdata is verified by the command as the library does.
+func TestVerifyExitCodes(t *testing.T) {
+	dirs, err := filepath.Glob("../../reports/testdata/evidence/*")
+	if err != nil || len(dirs) < 3 {
+		t.Fatalf("%d folders: %v", len(dirs), err)
+	}
+	for _, dir := range dirs {
+		stored, err := reports.Load(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := verdictCode(stored.Verdict)
+		if code, out, errs := gameday(t, "verify", dir); code != want {
+			t.Errorf("%s: exit %d, want %d\n%s%s", dir, code, want, out, errs)
+		}
+		tampered := t.TempDir()
+		if err := os.CopyFS(tampered, os.DirFS(dir)); err != nil {
+			t.Fatal(err)
+		}
+		path := filepath.Join(tampered, "evidence.json")
+		text, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		text = bytes.Replace(text, []byte(`"good": `), []byte(`"good": 1`), 1)
+		if err := os.WriteFile(path, text, 0o644); err != nil {
+			t.Fatal(err)
+		}
+		if code, out, _ := gameday(t, "verify", tampered); code != exitFail || !strings.Contains(out, ".good") {
+			t.Errorf("%s tampered: exit %d, said %q; want 1 and the path", dir, code, out)
+		}
+	}
+}
