@@ -167,9 +167,8 @@ func (r *reading) take(body []byte) error {
 		r.found.Found = append(r.found.Found, number)
 	}
 	var entries []json.RawMessage
-	if json.Unmarshal(body, &entries) != nil {
-		r.entries += int64(len(matches)) // no list: all we can count is ours
-		return nil
+	if isList := json.Unmarshal(body, &entries) == nil; !isList {
+		r.entries += int64(len(matches)) // all we can count is ours
 	}
 	for _, entry := range entries {
 		r.entries++

@@ -134,8 +134,10 @@ func TestMeasuredTimesBoundTheTruth(t *testing.T) {
 			samples = append(samples, s)
 		}
 		events := []Event{
-			{Kind: BaselineStarted}, {At: 40 * every, Kind: BaselineEnded},
-			{At: start, Kind: StepStarted, Step: "break"}, {At: start + 150*every, Kind: DrillEnded},
+			{Kind: BaselineStarted},
+			{At: 40 * every, Kind: BaselineEnded},
+			{At: start, Kind: StepStarted, Step: "break"},
+			{At: start + 150*every, Kind: DrillEnded},
 		}
 		checks, _ := Judge(recordOf(events, samples,
 			&Outage{Of: "shop", Window: during("whole"), Longest: duration(time.Hour)},

@@ -2,6 +2,7 @@ package image
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"os"
@@ -142,11 +143,11 @@ func TestNsexecTellsHowTheCommandEnded(t *testing.T) {
 	needRoot(t, "unshare", "nsenter", "setpriv")
 	pidns := fmt.Sprintf("/proc/%d/ns/pid", target(t))
 	err := exec.Command("sh", "files/nsexec.sh", "-l", "-p", pidns, "--", "sh", "-c", "exit 7").Run()
-	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 7 {
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 7 {
 		t.Errorf("got %v, want the command's own exit code 7", err)
 	}
 	out, err := exec.Command("sh", "files/nsexec.sh", "-l", "-m", "/proc/self/ns/mnt", "--", "toda").CombinedOutput()
-	if exit, ok := err.(*exec.ExitError); !ok || exit.ExitCode() != 64 || !strings.Contains(string(out), "cannot run toda") {
+	if exit, ok := errors.AsType[*exec.ExitError](err); !ok || exit.ExitCode() != 64 || !strings.Contains(string(out), "cannot run toda") {
 		t.Errorf("a program of the image in other mounts: got %v: %s", err, out)
 	}
 }

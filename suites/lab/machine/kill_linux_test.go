@@ -144,8 +144,8 @@ func TestReusedPID(t *testing.T) {
 	if err := bystander.Start(); err != nil {
 		t.Fatal(err)
 	}
-	defer bystander.Wait()         //nolint:errcheck // killed on the next line
-	defer bystander.Process.Kill() //nolint:errcheck // the end of the test
+	defer bystander.Wait()
+	defer bystander.Process.Kill()
 	now, err := identify(bystander.Process.Pid)
 	if err != nil {
 		t.Fatal(err)

@@ -195,7 +195,7 @@ type resolver struct {
 func keepResolver() (resolver, error) {
 	path, err := filepath.EvalSymlinks("/etc/resolv.conf")
 	if err != nil || !strings.HasPrefix(path, "/run/") {
-		return resolver{}, nil // none, a dangling link, or a plain file that stays visible
+		return resolver{}, nil //nolint:nilerr // none, a dangling link, or a plain file that stays visible
 	}
 	content, err := os.ReadFile(path)
 	if err != nil {

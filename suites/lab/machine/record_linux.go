@@ -38,7 +38,7 @@ func readRecord(dir string) (record, error) {
 	}
 	var r record
 	if json.Unmarshal(raw, &r) != nil {
-		return record{}, nil // as good as lost, which Stop copes with
+		return record{}, nil //nolint:nilerr // as good as lost, which Stop copes with
 	}
 	return r, nil
 }

@@ -67,7 +67,7 @@ func TestCheck(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer l.Close() //nolint:errcheck // the end of the test
+	defer l.Close()
 	ask := func(target string) error {
 		t.Helper()
 		p, err := Check{Target: target}.probe()

@@ -37,7 +37,7 @@ func newMetrics(db store, health *health) metrics {
 		m.requests, m.duration,
 		collectors.NewGoCollector(),
 		collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}),
-		poolStats{db.pool},
+		poolStats(db),
 		prometheus.NewGaugeFunc(prometheus.GaugeOpts{
 			Name: "shop_database_up",
 			Help: "1 if the database answered the last question asked of it each second, else 0.",
