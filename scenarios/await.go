@@ -77,6 +77,24 @@ func AwaitList(ctx context.Context, c client.WithWatch, list client.ObjectList, 
 	return w.wait(ctx)
 }
 
+// Insist makes a call again while the API cannot be reached, for [PatienceUnreachable] or until ctx ends; any answer of the API,
+// an error among it, ends it. It is for calls that may be made twice.
+func Insist(ctx context.Context, call func(ctx context.Context) error) error {
+	began := time.Now()
+	for {
+		err := call(ctx)
+		if err == nil || !unreachable(err) {
+			return err
+		}
+		if time.Since(began) > PatienceUnreachable {
+			return fmt.Errorf("%w for %v: %w", ErrUnreachable, PatienceUnreachable, err)
+		}
+		if cause := Sleep(ctx, 500*time.Millisecond); cause != nil {
+			return fmt.Errorf("%w: %w: %w", ErrUnreachable, cause, err)
+		}
+	}
+}
+
 // convert copies what a watch or list saw into the caller's object.
 func convert(from runtime.Object, into client.Object) error {
 	seen, ok := from.(*unstructured.Unstructured)

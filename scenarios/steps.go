@@ -116,7 +116,7 @@ func (d *drill) undoAll(ctx context.Context) error {
 }
 
 // undoLast undoes the fault on top of the stack. That a fault could not be proven undone is a verdict of the drill, so it
-// is recorded, not returned; only a record that cannot be kept is an error.
+// is recorded, not returned; a record that cannot be kept, or a cluster that cannot be reached, is an error.
 func (d *drill) undoLast(ctx context.Context) error {
 	step := d.undo[len(d.undo)-1]
 	d.undo = d.undo[:len(d.undo)-1]
@@ -128,7 +128,11 @@ func (d *drill) undoLast(ctx context.Context) error {
 	one, cancel := context.WithTimeoutCause(ctx, step.Timeout, fmt.Errorf("not undone within %v", step.Timeout))
 	defer cancel()
 	if err := fault.Undo(one, d.env(step.Name)); err != nil {
-		return errors.Join(recorded, d.event(reports.Event{Kind: reports.UndoFailed, Step: step.Name, Detail: err.Error()}))
+		recorded = errors.Join(recorded, d.event(reports.Event{Kind: reports.UndoFailed, Step: step.Name, Detail: err.Error()}))
+		if errors.Is(err, ErrUnreachable) { // nothing is known of the fault, which is no verdict of the system
+			recorded = errors.Join(recorded, fmt.Errorf("undo step %q: %w", step.Name, err))
+		}
+		return recorded
 	}
 	return errors.Join(recorded, d.event(reports.Event{Kind: reports.UndoDone, Step: step.Name}))
 }

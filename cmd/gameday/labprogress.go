@@ -20,6 +20,7 @@ type labProgress struct {
 	drawn  time.Time
 	detail map[string]string
 	open   bool // the live line is drawn
+	every  bool // short steps are told too
 }
 
 const (
@@ -28,7 +29,7 @@ const (
 )
 
 func newLabProgress(w io.Writer) *labProgress {
-	p := &labProgress{w: w, drawn: time.Now(), detail: map[string]string{}}
+	p := &labProgress{w: w, drawn: time.Now(), detail: map[string]string{}, every: os.Getenv("GAMEDAY_LAB_EVERY_STEP") != ""}
 	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		p.file = file
 	}
@@ -44,7 +45,7 @@ func (p *labProgress) show(at lab.Progress) {
 	if at.Step != "" {
 		p.detail[at.Step] = at.Detail
 	}
-	if at.Done && at.Took >= worthALine {
+	if at.Done && (at.Took >= worthALine || p.every) {
 		p.print("%6.1fs  %s (%.1fs), %d of %d left\n", at.Elapsed.Seconds(), at.Step, at.Took.Seconds(), at.Left, at.Steps)
 	}
 	if len(at.Working) == 0 {

@@ -37,7 +37,7 @@ var picture = map[string][]string{
 // outside says which foreign packages only some rooms may import.
 var outside = map[string][]string{
 	"k8s.io/":                         {"scenarios", "scenarios/chaosmesh", "dr", "dr/velero", "suites/play", "suites/lab"},
-	"sigs.k8s.io/":                    {"scenarios", "scenarios/chaosmesh", "dr", "dr/velero", "suites/play", "suites/lab"},
+	"sigs.k8s.io/":                    {"scenarios", "scenarios/chaosmesh", "dr", "dr/velero", "suites/play", "suites/lab", "cmd/gameday"},
 	"github.com/chaos-mesh/":          {"scenarios/chaosmesh"},
 	"github.com/vmware-tanzu/velero/": {"dr/velero"},
 	"github.com/onsi/":                {"suites", "suites/gameday"},

@@ -26,6 +26,9 @@ func (f *Fault) Undo(ctx context.Context, env scenarios.Env) error {
 	object := f.object(env)
 	proof := &reports.Proof{By: "records, object gone"}
 	stopErr := f.stop(ctx, env, cluster, object, proof)
+	if errors.Is(stopErr, scenarios.ErrUnreachable) {
+		return stopErr
+	}
 	// Deleting makes the controller recover as well, so it is tried also when stopping did not work.
 	if err := f.remove(ctx, env, cluster, object); err != nil {
 		return errors.Join(stopErr, err)
@@ -48,11 +51,14 @@ func (f *Fault) stop(ctx context.Context, env scenarios.Env, cluster client.With
 	defer cancel()
 	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"true"}}}`, v1alpha1.PauseAnnotationKey)
 	pause, _ := object.DeepCopyObject().(v1alpha1.InnerObject)
-	if err := cluster.Patch(ctx, pause, client.RawPatch("application/merge-patch+json", patch)); err != nil {
+	err := scenarios.Insist(ctx, func(ctx context.Context) error {
+		return cluster.Patch(ctx, pause, client.RawPatch("application/merge-patch+json", patch))
+	})
+	if err != nil {
 		return ignoreGone(fmt.Errorf("pause %s: %w", client.ObjectKeyFromObject(object), err))
 	}
 	archive := &archive{env: env}
-	err := scenarios.Await(ctx, cluster, object, func(here bool) scenarios.State {
+	err = scenarios.Await(ctx, cluster, object, func(here bool) scenarios.State {
 		if !here {
 			return scenarios.State{Done: true, Seen: "gone"}
 		}
@@ -97,13 +103,14 @@ func allRecovered(sites []reports.Site) bool {
 // remove deletes the object and waits until it is gone, which Chaos Mesh allows once all is recovered.
 func (f *Fault) remove(ctx context.Context, env scenarios.Env, cluster client.WithWatch, object v1alpha1.InnerObject) error {
 	key := client.ObjectKeyFromObject(object)
-	if err := client.IgnoreNotFound(cluster.Delete(ctx, object)); err != nil {
+	err := scenarios.Insist(ctx, func(ctx context.Context) error { return cluster.Delete(ctx, object) })
+	if client.IgnoreNotFound(err) != nil {
 		return fmt.Errorf("delete %s %s: %w", f.kind(), key, err)
 	}
 	object.SetNamespace(key.Namespace)
 	object.SetName(key.Name)
 	archive := &archive{env: env}
-	err := scenarios.Await(ctx, cluster, object, func(here bool) scenarios.State {
+	err = scenarios.Await(ctx, cluster, object, func(here bool) scenarios.State {
 		if !here {
 			return scenarios.State{Done: true, Seen: "gone"}
 		}
