@@ -97,15 +97,15 @@ func Insist(ctx context.Context, call func(ctx context.Context) error) error {
 
 // convert copies what a watch or list saw into the caller's object.
 func convert(from runtime.Object, into client.Object) error {
-	seen, ok := from.(*unstructured.Unstructured)
-	if !ok {
-		return fmt.Errorf("unexpected %T", from)
+	seen, err := runtime.DefaultUnstructuredConverter.ToUnstructured(from)
+	if err != nil {
+		return fmt.Errorf("read what was seen: %w", err)
 	}
 	if into, ok := into.(*unstructured.Unstructured); ok {
-		into.Object = seen.Object
+		into.Object = seen
 		return nil
 	}
-	return runtime.DefaultUnstructuredConverter.FromUnstructured(seen.Object, into)
+	return runtime.DefaultUnstructuredConverter.FromUnstructured(seen, into)
 }
 
 // waiter is the one wait loop over the API: it lists, watches from there, and lists again when the watch ends.
