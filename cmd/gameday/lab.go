@@ -51,7 +51,8 @@ It needs Linux and root. GAMEDAY_LAB_DIR (its state, /var/lib/gameday/lab) and G
 }
 
 func labUp() *cobra.Command {
-	return &cobra.Command{
+	var verbose bool
+	cmd := &cobra.Command{
 		Use:   "up",
 		Short: "Bring the lab up, from nothing or from what is left of it",
 		Example: `  gameday lab up
@@ -60,6 +61,7 @@ func labUp() *cobra.Command {
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			start := time.Now()
 			shown := newLabProgress(cmd.ErrOrStderr())
+			shown.every = verbose
 			up, err := lab.Up(cmd.Context(), lab.Options{Report: shown.show})
 			shown.close()
 			if err != nil {
@@ -68,6 +70,8 @@ func labUp() *cobra.Command {
 			return sayUp(cmd, up, time.Since(start))
 		},
 	}
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "tell short steps too")
+	return cmd
 }
 
 // sayUp prints what there is to use, and what it took.

@@ -29,7 +29,7 @@ const (
 )
 
 func newLabProgress(w io.Writer) *labProgress {
-	p := &labProgress{w: w, drawn: time.Now(), detail: map[string]string{}, every: os.Getenv("GAMEDAY_LAB_EVERY_STEP") != ""}
+	p := &labProgress{w: w, drawn: time.Now(), detail: map[string]string{}}
 	if file, ok := w.(*os.File); ok && term.IsTerminal(int(file.Fd())) {
 		p.file = file
 	}

@@ -34,11 +34,12 @@ func Down(ctx context.Context, o Options) (err error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, downLimit, fmt.Errorf("not done within %s", downLimit))
 	defer cancel()
 	u := plan{report: o.Report}
-	names := []string{Primary, Standby, Depot}
-	for _, name := range names {
+	var stopped []string
+	for _, name := range []string{Primary, Standby, Depot, unpacking} {
+		stopped = append(stopped, "stop "+name)
 		u.add("stop "+name, nil, func(ctx context.Context, _ func(string)) error { return machine.Stop(ctx, l.machine(name)) })
 	}
-	u.add("remove the bridge", []string{"stop primary", "stop standby", "stop depot"}, func(context.Context, func(string)) error {
+	u.add("remove the bridge", stopped, func(context.Context, func(string)) error {
 		return errors.Join(machine.RemoveBridge(l.Bridge()), machine.RestoreHostSettings(l.Dir), letServicesUp())
 	})
 	u.add("remove the state", []string{"remove the bridge"}, func(context.Context, func(string)) error { return l.remove() })

@@ -32,6 +32,8 @@ var outlives = map[string][]string{
 	Primary: {"pki", "log"},
 	Standby: {"pki", "log"},
 	Depot:   {"s3", "log", "front-door.map"},
+
+	unpacking: {"log"},
 }
 
 // rebuild makes room for a new machine in place of one that did not come back.

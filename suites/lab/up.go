@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 	"time"
 
 	"github.com/gamedayhq/gameday/suites/lab/build"
@@ -48,7 +49,8 @@ func Up(ctx context.Context, o Options) (_ *Lab, err error) {
 		old[name] = err == nil
 	}
 	for {
-		err := newUp(l, program, o.Report).run(ctx)
+		u := &up{layout: l, program: program, old: old, plan: plan{report: o.Report}, refs: map[string]string{}, programs: map[string]string{}}
+		err := u.run(ctx)
 		var broken *brokenError
 		switch {
 		case err == nil:
@@ -59,7 +61,8 @@ func Up(ctx context.Context, o Options) (_ *Lab, err error) {
 		// It cannot be mended, so it is made anew, once, and that is said.
 		old[broken.machine] = false
 		if o.Report != nil {
-			o.Report(Progress{Step: broken.machine, Detail: fmt.Sprintf("did not come back, so it is built anew and what was in it is lost: %v", err), Notice: true})
+			what, _, _ := strings.Cut(err.Error(), "\n")
+			o.Report(Progress{Step: broken.machine, Detail: "did not come back, so it is built anew and what was in it is lost: " + what, Notice: true})
 		}
 		if err := l.rebuild(ctx, broken.machine); err != nil {
 			return nil, err
@@ -67,12 +70,13 @@ func Up(ctx context.Context, o Options) (_ *Lab, err error) {
 	}
 }
 
-func newUp(l Layout, program string, report func(Progress)) *up {
-	return &up{layout: l, program: program, plan: plan{report: report}, refs: map[string]string{}, programs: map[string]string{}}
+func (u *up) run(ctx context.Context) error {
+	u.make()
+	return u.plan.run(ctx)
 }
 
-// run plans the work and does it.
-func (u *up) run(ctx context.Context) error {
+// make makes the plan.
+func (u *up) make() {
 	u.build()
 	u.ground()
 	u.images()
@@ -82,19 +86,19 @@ func (u *up) run(ctx context.Context) error {
 	for _, c := range u.layout.clusters() {
 		u.cluster(c)
 	}
-	return u.plan.run(ctx)
 }
 
 // up is one run of Up. A field is written by one step and read by those after it.
 type up struct {
 	layout  Layout
-	program string // gameday
+	program string          // gameday
+	old     map[string]bool // machines that were there before and may be past mending
 	plan    plan
 
 	programs  map[string]string // the servers' paths, see batches
 	chart     string            // Chaos Mesh's chart
 	userland  string
-	pause     string            // image that every pod needs
+	unpacked  string            // folder of a containerd that has all images
 	archives  []archive         // of the groups of images
 	refs      map[string]string // of all images, by name
 	artefacts []image.Image
@@ -202,9 +206,8 @@ func (u *up) images() {
 		}
 		return nil
 	})
-	// It is of the userland only, so that nodes start while programs are built.
-	u.plan.add("name the pause image", []string{"make the Debian userland"}, func(context.Context, func(string)) (err error) {
-		u.pause, err = image.Content{Userland: u.userland}.Pause().Ref()
+	u.plan.add("unpack the images", []string{"write the images", "ask programs for their versions"}, func(ctx context.Context, tell func(string)) (err error) {
+		u.unpacked, err = u.unpack(ctx, tell)
 		return err
 	})
 }
@@ -275,12 +278,17 @@ func (u *up) boot(ctx context.Context, spec machine.Spec, tell func(string)) err
 		return err
 	}
 	tell("waiting for its programs")
-	return within(ctx, partsLimit, func(ctx context.Context) error { return machine.Dial(spec.Dir).Wait(ctx) })
+	return within(ctx, u.limit(spec.Name), func(ctx context.Context) error { return machine.Dial(spec.Dir).Wait(ctx) })
 }
 
-// partsLimit bounds the start of a machine's programs. On two busy cores a control
-// plane has been seen to take a minute.
-const partsLimit = 4 * time.Minute
+// limit bounds the start of a machine's programs. On two busy cores a control plane
+// has been seen to take a minute. One that was there before has another chance.
+func (u *up) limit(machine string) time.Duration {
+	if u.old[machine] {
+		return 2 * time.Minute
+	}
+	return 4 * time.Minute
+}
 
 // within bounds one piece of work.
 func within(ctx context.Context, limit time.Duration, do func(context.Context) error) error {
@@ -298,6 +306,6 @@ func (u *up) spec(c cluster.Cluster) (machine.Spec, error) {
 	}
 	c.Version = u.versions["kube-apiserver"]
 	c.Versions = u.versions
-	c.Pause = u.pause
+	c.Pause = u.refs[image.Pause]
 	return c.Machine()
 }

@@ -30,11 +30,11 @@ func (u *up) cluster(c cluster.Cluster) {
 	step := func(name string) string { return c.Name + ": " + name }
 	u.plan.add(
 		step("start the machine"),
-		[]string{"build etcd", "make the certificates", "make the bridge", "name the pause image", "ask programs for their versions"},
+		[]string{"build etcd", "make the certificates", "make the bridge", "unpack the images"},
 		func(ctx context.Context, _ func(string)) error { return of(c.Name, u.start(ctx, c)) },
 	)
 	u.plan.add(step("start Kubernetes"), []string{step("start the machine")}, func(ctx context.Context, _ func(string)) error {
-		return of(c.Name, within(ctx, partsLimit, func(ctx context.Context) error { return u.kubernetes(ctx, c) }))
+		return of(c.Name, within(ctx, u.limit(c.Name), func(ctx context.Context) error { return u.kubernetes(ctx, c) }))
 	})
 	ready := []string{}
 	before := []string{step("start the machine"), "write the images"}
@@ -62,6 +62,9 @@ func (u *up) cluster(c cluster.Cluster) {
 }
 
 func (u *up) start(ctx context.Context, c cluster.Cluster) error {
+	if err := u.furnish(ctx, c.Name); err != nil {
+		return err
+	}
 	spec, err := u.spec(c)
 	if err != nil {
 		return err
@@ -81,7 +84,8 @@ func (u *up) start(ctx context.Context, c cluster.Cluster) error {
 	})
 }
 
-// bringIn imports the images of an archive unless the node has them.
+// bringIn imports the images of an archive unless the node has them: a new one was
+// furnished with them, one that is older may lack some.
 func (u *up) bringIn(ctx context.Context, c cluster.Cluster, a archive) error {
 	out, err := machine.Run(ctx, c.Dir, "ctr", "--namespace", "k8s.io", "images", "list", "--quiet")
 	if err != nil {
@@ -92,18 +96,18 @@ func (u *up) bringIn(ctx context.Context, c cluster.Cluster, a archive) error {
 	if !missing {
 		return nil
 	}
-	return u.importArchive(ctx, c, a)
+	return importArchive(ctx, c.Dir, a)
 }
 
 // importArchive hands the file over as standard input: the machine may not see
 // the cache where the host has it.
-func (u *up) importArchive(ctx context.Context, c cluster.Cluster, a archive) (err error) {
+func importArchive(ctx context.Context, dir string, a archive) (err error) {
 	file, err := os.Open(a.path)
 	if err != nil {
 		return fmt.Errorf("import images: %w", err)
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	cmd, err := machine.Command(ctx, c.Dir, "ctr", "--namespace", "k8s.io", "images", "import", "-")
+	cmd, err := machine.Command(ctx, dir, "ctr", "--namespace", "k8s.io", "images", "import", "-")
 	if err != nil {
 		return err
 	}

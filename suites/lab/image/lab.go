@@ -54,7 +54,7 @@ func LabImages(from Content) ([]Image, error) {
 	gameday := programs(map[string]string{"/gameday": from.Self})
 	userland := &Layer{Userland: from.Userland}
 	return []Image{
-		from.Pause(),
+		from.pause(),
 		from.program(CoreDNS, "/coredns"),
 		from.self(Provisioner, gameday),
 		from.self(Shop, gameday),
@@ -95,10 +95,10 @@ func (c Content) self(part string, gameday *Layer) Image {
 	}
 }
 
-// Pause holds a pod's namespaces: it waits to be told to stop and buries the
+// pause holds a pod's namespaces: it waits to be told to stop and buries the
 // processes that others left behind. A shell does it in half a megabyte; there is
 // one in every pod.
-func (c Content) Pause() Image {
+func (c Content) pause() Image {
 	const wait = "trap 'exit 0' TERM INT; while :; do /bin/busybox sleep 86400 & wait $!; done"
 	return Image{Name: Pause, Layers: []*Layer{c.busybox()}, Entrypoint: []string{"/bin/busybox", "sh", "-c", wait}, User: "65535:65535"}
 }

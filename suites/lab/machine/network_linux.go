@@ -111,7 +111,7 @@ func (n Network) plug(pid int) error {
 	attrs := netlink.NewLinkAttrs()
 	attrs.Name, attrs.Group = n.Link, linkGroup
 	attrs.MasterIndex = bridge.Attrs().Index
-	cable := &netlink.Veth{LinkAttrs: attrs, PeerName: "eth0", PeerNamespace: netlink.NsPid(pid)}
+	cable := &netlink.Veth{LinkAttrs: attrs, PeerName: "eth0", PeerNamespace: netlink.NsPid(pid), PeerHardwareAddr: n.hardware()}
 	if err := netlink.LinkAdd(cable); err != nil {
 		return fmt.Errorf("make network cable %s: %w", n.Link, err)
 	}
@@ -123,6 +123,13 @@ func (n Network) plug(pid int) error {
 		return fmt.Errorf("bring network cable %s up: %w", n.Link, err)
 	}
 	return nil
+}
+
+// hardware is the address of eth0 on the cable. It is the same in each life of the
+// machine: the host goes on sending to the one it knows, for half a minute.
+func (n Network) hardware() net.HardwareAddr {
+	address := netip.MustParsePrefix(n.Address).Addr().AsSlice() // the spec was validated
+	return append(net.HardwareAddr{0x02, 0x67}, address[len(address)-4:]...)
 }
 
 // setUpNetwork gives eth0 its address and routes everything to the bridge. It runs inside.
