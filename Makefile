@@ -14,7 +14,8 @@ gameday: build ## start the lab if there is none, play the shipped game day, pri
 
 test: unit e2e ## all tests: unit, integration, and end to end on the lab
 
-unit: .ci/compiler ## tests that need no cluster, with the race detector
+unit: ## tests that need no cluster, with the race detector
+	.ci/packages
 	go vet ./... && go vet -tags lab ./...
 	go test -race -timeout 20m ./...
 
@@ -35,8 +36,3 @@ build: ## bin/gameday
 
 clean: ## what was built here; the lab's cache stays (gameday lab down --cache)
 	rm -rf bin
-
-# The race detector needs a C compiler.
-.PHONY: .ci/compiler
-.ci/compiler:
-	@command -v gcc >/dev/null || { echo "installing gcc (the race detector needs it)"; apt-get -qq update && apt-get -qq install -y --no-install-recommends gcc libc6-dev; }
