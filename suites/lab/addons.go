@@ -123,11 +123,11 @@ func (u *up) recipes() ([]recipe, error) {
 		return nil, err
 	}
 	chart := addons.ChaosMeshChart{
-		Version: u.versions["chaos-daemon"], Helm: u.programs["helm"], Chart: u.chart,
+		Version: u.versions["chaos-daemon"], Helm: u.programs.all()["helm"], Chart: u.chart,
 		Controller: u.refs[image.ChaosControllerManager], Daemon: u.refs[image.ChaosDaemon], Pause: u.refs[image.Pause],
 	}
 	velero := addons.VeleroInstall{
-		Version: u.versions["velero"], Program: u.programs["velero"],
+		Version: u.versions["velero"], Program: u.programs.all()["velero"],
 		Image: u.refs[image.Velero], Plugin: u.refs[image.VeleroPlugin], Dir: filepath.Join(l.Dir, "addons"),
 		Store: addons.Store{
 			URL: l.depot().StoreURL(), Region: depot.Region, Bucket: depot.Bucket,

@@ -136,8 +136,14 @@ func TestLifeOfALab(t *testing.T) {
 	b := newBench(t)
 	before := b.footprint()
 	first := time.Now()
-	b.must("lab", "up")
+	up, err := lab.Up(t.Context(), b.options) // as a library; the tests below go by the command
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Logf("up took %s", time.Since(first))
+	if got := strings.TrimSpace(b.must("lab", "kubeconfig")); got != up.Kubeconfig() {
+		t.Errorf("the command says that the kubeconfig is %s, the library %s", got, up.Kubeconfig())
+	}
 
 	b.run("what it leaves would be seen", func(b bench) {
 		seen := strings.Join(differences(before, b.footprint()), "\n")

@@ -136,7 +136,7 @@ func TestThePlanOfUp(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	u := &up{layout: l, programs: map[string]string{}, refs: map[string]string{}}
+	u := &up{layout: l, refs: map[string]string{}}
 	u.make()
 	if err := u.plan.check(); err != nil {
 		t.Error(err)

@@ -4,9 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/gamedayhq/gameday/suites/lab/build"
@@ -49,7 +51,7 @@ func Up(ctx context.Context, o Options) (_ *Lab, err error) {
 		old[name] = err == nil
 	}
 	for {
-		u := &up{layout: l, program: program, old: old, plan: plan{report: o.Report}, refs: map[string]string{}, programs: map[string]string{}}
+		u := &up{layout: l, program: program, old: old, plan: plan{report: o.Report}, refs: map[string]string{}}
 		err := u.run(ctx)
 		var broken *brokenError
 		switch {
@@ -95,8 +97,8 @@ type up struct {
 	old     map[string]bool // machines that were there before and may be past mending
 	plan    plan
 
-	programs  map[string]string // the servers' paths, see batches
-	chart     string            // Chaos Mesh's chart
+	programs  programs // the servers, see batches
+	chart     string   // Chaos Mesh's chart
 	userland  string
 	unpacked  string            // folder of a containerd that has all images
 	archives  []archive         // of the groups of images
@@ -120,6 +122,29 @@ var batches = []struct {
 	{"build Helm", []string{"helm"}},
 }
 
+// programs are the paths of programs by name; steps read them while others are built.
+type programs struct {
+	mu    sync.Mutex
+	paths map[string]string
+}
+
+func (p *programs) add(paths map[string]string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	// A new map each time: who has the old one may keep reading it.
+	all := map[string]string{}
+	maps.Copy(all, p.paths)
+	maps.Copy(all, paths)
+	p.paths = all
+}
+
+// all are those there are so far; the map is not to be changed.
+func (p *programs) all() map[string]string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.paths
+}
+
 func (u *up) builder(tell func(string)) build.Builder {
 	return build.Builder{Cache: u.layout.Cache, Bin: os.Getenv("GAMEDAY_LAB_BIN"), Report: func(p build.Progress) {
 		if p.State == build.Building || p.State == build.Waiting {
@@ -133,9 +158,7 @@ func (u *up) build() {
 	for _, b := range batches {
 		u.plan.add(b.name, before, func(ctx context.Context, tell func(string)) error {
 			paths, err := u.builder(tell).Build(ctx, b.names...)
-			for name, path := range paths {
-				u.programs[name] = path
-			}
+			u.programs.add(paths)
 			return err
 		})
 		before = []string{b.name}
@@ -191,7 +214,7 @@ func (u *up) images() {
 	u.plan.add("name the images", []string{batches[5].name, "make the Debian userland"}, func(context.Context, func(string)) error {
 		var err error
 		u.artefacts, err = image.LabImages(image.Content{
-			Programs: u.programs,
+			Programs: u.programs.all(),
 			Self:     u.program,
 			SelfKey:  shop.SourceKey() + "-" + provisioner.SourceKey(),
 			Userland: u.userland,
@@ -254,7 +277,7 @@ type archive struct {
 func (u *up) depot() {
 	u.plan.add("start the depot", []string{"build the S3 store", "make the bridge", "make the certificates", "ask programs for their versions"}, func(ctx context.Context, tell func(string)) error {
 		d := u.layout.depot()
-		d.Program = u.programs["versitygw"]
+		d.Program = u.programs.all()["versitygw"]
 		d.Versions = u.versions.depot()
 		spec, err := d.Machine()
 		if err != nil {
@@ -301,7 +324,7 @@ func (u *up) spec(c cluster.Cluster) (machine.Spec, error) {
 	c.Programs = map[string]string{}
 	for _, b := range batches[:2] {
 		for _, name := range b.names {
-			c.Programs[name] = u.programs[name]
+			c.Programs[name] = u.programs.all()[name]
 		}
 	}
 	c.Version = u.versions["kube-apiserver"]
