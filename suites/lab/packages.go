@@ -18,7 +18,6 @@ var packages = []struct{ name, program string }{
 	{"runc", "runc"},
 	{"containernetworking-plugins", "/usr/lib/cni/ptp"},
 	{"iptables", "iptables"},
-	{"conntrack", "conntrack"},
 	{"prometheus", "prometheus"},
 	{"prometheus-alertmanager", "prometheus-alertmanager"},
 	{"haproxy", "haproxy"},
@@ -54,33 +53,34 @@ func there(program string) bool {
 }
 
 // installMissing installs Debian packages and says which.
-func installMissing(ctx context.Context) (problems []string, err error) {
+func installMissing(ctx context.Context) (err error) {
+	// One that was killed while it installed left its policy behind.
+	if err := letServicesUp(); err != nil {
+		return err
+	}
 	missing := missingPackages()
 	if len(missing) == 0 {
-		return nil, nil
+		return nil
 	}
-	if _, err := exec.LookPath("apt-get"); err != nil {
-		return []string{"this is no Debian, so install yourself what these of its packages bring: " + strings.Join(missing, " ")}, nil
-	}
-	if _, err := fmt.Fprintln(os.Stderr, "installing Debian packages:", strings.Join(missing, " ")); err != nil {
-		return nil, err
-	}
+	names := strings.Join(missing, " ")
+	fmt.Fprintln(os.Stderr, "installing Debian packages:", names)
 	free, err := keepServicesDown()
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer func() { err = errors.Join(err, free()) }()
 	install := append([]string{"install", "--yes", "--no-install-recommends"}, missing...)
-	if out, err := apt(ctx, install...); err != nil {
+	out, err := apt(ctx, install...)
+	if err != nil {
 		// The lists of a fresh machine are empty or old.
-		if _, errUpdate := apt(ctx, "update"); errUpdate != nil {
-			return nil, fmt.Errorf("install Debian packages %s: %w: %s", strings.Join(missing, " "), errUpdate, tail(out))
-		}
-		if out, err = apt(ctx, install...); err != nil {
-			return nil, fmt.Errorf("install Debian packages %s: %w: %s", strings.Join(missing, " "), err, tail(out))
+		if out, err = apt(ctx, "update"); err == nil {
+			out, err = apt(ctx, install...)
 		}
 	}
-	return nil, disable(ctx, missing)
+	if err != nil {
+		return fmt.Errorf("install Debian packages %s: %w: %s", names, err, tail(out))
+	}
+	return disable(ctx, missing)
 }
 
 func apt(ctx context.Context, args ...string) ([]byte, error) {

@@ -1,7 +1,6 @@
 package lab
 
 import (
-	"context"
 	"encoding/hex"
 	"errors"
 	"fmt"
@@ -29,8 +28,8 @@ func (e *NotHereError) Error() string {
 // and what the clusters write.
 const freeDisk = 6 << 30
 
-// preflight finds all that is missing at once, and installs what packages bring.
-func (l Layout) preflight(ctx context.Context) error {
+// preflight finds all that is missing at once, but for what Up installs itself.
+func (l Layout) preflight() error {
 	if runtime.GOOS != "linux" {
 		return &NotHereError{[]string{errLinux.Error() + ": this is " + runtime.GOOS}}
 	}
@@ -47,10 +46,14 @@ func (l Layout) preflight(ctx context.Context) error {
 	note(l.noSpace())
 	note(l.subnetTaken())
 	note(l.portsTaken())
-	if len(problems) == 0 {
-		note(installMissing(ctx))
-	} else if missing := missingPackages(); len(missing) > 0 {
-		problems = append(problems, "these Debian packages are missing, which it installs itself when the rest is mended: "+strings.Join(missing, " "))
+	if missing := missingPackages(); len(missing) > 0 {
+		names := strings.Join(missing, " ")
+		switch {
+		case !there("apt-get"):
+			problems = append(problems, "this is no Debian, so install yourself what these of its packages bring: "+names)
+		case len(problems) > 0:
+			problems = append(problems, "these Debian packages are missing, which it installs itself once the rest is mended: "+names)
+		}
 	}
 	if len(problems) > 0 {
 		return &NotHereError{problems}

@@ -30,7 +30,7 @@ func Up(ctx context.Context, o Options) (_ *Lab, err error) {
 	if there, err := o.found(); err == nil && there.Subnet != l.Subnet {
 		return nil, fmt.Errorf("the lab in %s has the subnet %s, not %s: take it down first (gameday lab down)", l.Dir, there.Subnet, l.Subnet)
 	}
-	if err := l.preflight(ctx); err != nil {
+	if err := l.preflight(); err != nil {
 		return nil, err
 	}
 	program, err := o.program()
@@ -42,6 +42,9 @@ func Up(ctx context.Context, o Options) (_ *Lab, err error) {
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, free()) }()
+	if err := installMissing(ctx); err != nil {
+		return nil, fmt.Errorf("bring the lab up: %w", err)
+	}
 	if err := l.writeMark(); err != nil {
 		return nil, err
 	}
