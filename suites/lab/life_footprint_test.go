@@ -3,6 +3,8 @@
 package lab_test
 
 import (
+	"crypto/sha256"
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
@@ -11,6 +13,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"github.com/gamedayhq/gameday/suites/lab"
 )
 
 // footprint is all that a lab could leave on the host.
@@ -36,7 +40,9 @@ func (b bench) footprint() []string {
 		b.t.Fatal(err)
 	}
 	for _, link := range links {
-		add("link", link.Name())
+		if !b.foreign(link.Name()) {
+			add("link", link.Name())
+		}
 	}
 	for _, line := range output("iptables-save") {
 		if !strings.HasPrefix(line, "#") && !strings.HasPrefix(line, ":") {
@@ -48,7 +54,11 @@ func (b bench) footprint() []string {
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		add(path, strings.Split(string(text), "\n")...)
+		for line := range strings.Lines(string(text)) {
+			if name, _, _ := strings.Cut(line, "\t"); !b.foreign(name) {
+				add(path, line)
+			}
+		}
 	}
 	for _, name := range []string{"vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "fs/inotify/max_user_instances"} {
 		value, err := os.ReadFile("/proc/sys/" + name)
@@ -57,7 +67,7 @@ func (b bench) footprint() []string {
 		}
 		add(name, string(value))
 	}
-	add("cgroup", cgroups(b.t)...)
+	add("cgroup", b.cgroups()...)
 	for _, pattern := range []string{"/run/netns/*", "/var/run/netns/*", b.options.Dir + "*", "/var/lib/kubelet", "/var/lib/cni", "/lib/modules", "/usr/sbin/policy-rc.d"} {
 		found, err := filepath.Glob(pattern)
 		if err != nil {
@@ -71,18 +81,35 @@ func (b bench) footprint() []string {
 	return all
 }
 
-// cgroups are those of machines; what is below them comes and goes with the pods.
-func cgroups(t *testing.T) (found []string) {
-	t.Helper()
+// foreign says that a link belongs to another lab, or to a test of machines. The
+// names of this lab's links hold a digest of its folder.
+func (b bench) foreign(link string) bool {
+	own := fmt.Sprintf("gd-%x", sha256.Sum256([]byte(b.options.Dir)))[:len("gd-")+4]
+	ours := strings.HasPrefix(link, own)
+	return !ours && (strings.HasPrefix(link, "gd-") || strings.HasPrefix(link, "gdt-") || link == "gameday0")
+}
+
+// cgroups are those of this lab's machines, which hold a digest of the machine's
+// folder; what is below them comes and goes with the pods.
+func (b bench) cgroups() (found []string) {
+	b.t.Helper()
+	own := map[string]bool{}
+	for _, name := range []string{lab.Primary, lab.Standby, lab.Depot, "unpack"} {
+		sum := sha256.Sum256([]byte(filepath.Join(b.options.Dir, name)))
+		own[fmt.Sprintf("%s-%x", name, sum[:4])] = true
+	}
 	err := filepath.WalkDir("/sys/fs/cgroup", func(path string, entry fs.DirEntry, err error) error {
-		if err != nil || !entry.IsDir() || filepath.Base(filepath.Dir(path)) != "gameday-lab" {
-			return nil //nolint:nilerr // a group may end while it is looked at
+		// A group may end while it is looked at; that is no error here.
+		if err == nil && entry.IsDir() && filepath.Base(filepath.Dir(path)) == "gameday-lab" {
+			if own[entry.Name()] {
+				found = append(found, path)
+			}
+			return fs.SkipDir
 		}
-		found = append(found, path)
-		return fs.SkipDir
+		return nil
 	})
 	if err != nil {
-		t.Fatal(err)
+		b.t.Fatal(err)
 	}
 	return found
 }
