@@ -12,7 +12,8 @@ gameday: build ## start the lab if there is none, play the shipped game day, pri
 	bin/gameday lab up
 	bin/gameday run $(SCENARIOS)
 
-test: unit e2e ## all tests: unit, integration, and end to end on the lab
+# The lab comes first: it fills the cache and installs the programs that some unit tests look for.
+test: e2e unit ## all tests: unit, integration, and end to end on the lab
 
 unit: ## tests that need no cluster, with the race detector
 	.ci/packages
@@ -20,6 +21,7 @@ unit: ## tests that need no cluster, with the race detector
 	go test -race -timeout 20m ./...
 
 e2e: build ## tests on the lab; it is taken down again if it was not up before
+	.ci/packages
 	.ci/e2e
 
 lint: ## the linters, pinned in .ci/tools.mod
