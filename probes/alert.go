@@ -2,10 +2,7 @@ package probes
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
 	"maps"
 	"net/http"
 	"net/url"
@@ -17,22 +14,16 @@ import (
 // Alert asks a Prometheus whether an alert fires: a bad answer is a detection. A Prometheus that cannot be asked, or that answers
 // nonsense, says nothing of the system, so such a slot is missed.
 //
-// An alert that no rule knows never fires: Prometheus does not tell the two apart.
+// An alert that no rule knows never fires, and the list of alerts does not tell the two apart: Falsified does.
 type Alert struct {
 	URL    string            `json:"url"`              // of the Prometheus, without /api/v1
 	Name   string            `json:"name"`             // of the alert
 	Labels map[string]string `json:"labels,omitempty"` // which the alert must carry, among others
 }
 
-// maxAlerts bounds the list of alerts that is read.
-const maxAlerts = 16 << 20
-
 // Problems says what is wrong with the question, each as "field: what, and the mend".
 func (a Alert) Problems() []string {
-	problems := urlProblems(a.URL)
-	if u, err := url.Parse(a.URL); err == nil && (u.RawQuery != "" || u.Fragment != "") {
-		problems = append(problems, "url: must be the base of a Prometheus, without query and fragment")
-	}
+	problems := prometheusProblems(a.URL)
 	if a.Name == "" {
 		problems = append(problems, "name: missing")
 	}
@@ -68,34 +59,44 @@ func (a Alert) New() (Probe, error) {
 	if err != nil {
 		return nil, fmt.Errorf("alert probe: read the url: %w", err)
 	}
-	request, err := http.NewRequest(http.MethodGet, base.JoinPath("api/v1/alerts").String(), nil)
-	if err != nil {
-		return nil, fmt.Errorf("alert probe: %w", err)
-	}
-	request.Header.Set("User-Agent", "gameday")
-	return &alertProbe{config: a, request: request, client: &http.Client{
-		Transport:     transport(false, false),
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	return &alertProbe{config: a, api: prometheusAPI{
+		base: base, prepare: func(r *http.Request) { r.Header.Set("User-Agent", "gameday") },
+		client: &http.Client{Transport: transport(false, false), CheckRedirect: noRedirect},
 	}}, nil
+}
+
+// Falsified asks whether the Prometheus has a rule of the alert's name, and says that the alert fires if it does: an alert that no
+// rule knows could never fire.
+func (a Alert) Falsified() (Probe, string) {
+	return Func(func(ctx context.Context) error {
+		made, err := a.New()
+		if err != nil {
+			return fmt.Errorf("%w: %w", ErrNotAsked, err)
+		}
+		p, ok := made.(*alertProbe)
+		if !ok {
+			return fmt.Errorf("%w: %T is no alert", ErrNotAsked, made)
+		}
+		return p.ruled(ctx)
+	}), "with every alert taken to fire that a rule of its Prometheus can raise, it must be bad"
 }
 
 // alertProbe is an Alert made ready.
 type alertProbe struct {
-	config  Alert
-	request *http.Request // never sent itself: each ask sends a copy
-	client  *http.Client
+	config Alert
+	api    prometheusAPI
 }
 
 var _ Witness = (*alertProbe)(nil)
 
 // Witness names the Prometheus.
-func (p *alertProbe) Witness() string { return "the Prometheus at " + redact(p.config.URL) }
+func (p *alertProbe) Witness() string { return p.api.witness() }
 
 // Probe asks once.
 func (p *alertProbe) Probe(ctx context.Context) error {
 	alerts, err := p.alerts(ctx)
 	if err != nil {
-		return fmt.Errorf("%w: ask %s: %w", ErrNotAsked, p.Witness(), err)
+		return err
 	}
 	for _, alert := range alerts {
 		if !p.watches(alert) {
@@ -140,34 +141,39 @@ func (p *alertProbe) watches(a alert) bool {
 
 // alerts gets the alerts that are pending or firing.
 func (p *alertProbe) alerts(ctx context.Context) ([]alert, error) {
-	response, err := p.client.Do(p.request.WithContext(context.WithValue(ctx, askKey{}, ctx)))
-	if err != nil {
-		if inner, ok := errors.AsType[*url.Error](err); ok {
-			err = inner.Err // without the URL, which may hold a secret
-		}
+	var data struct {
+		Alerts *[]alert `json:"alerts"`
+	}
+	if err := p.api.get(ctx, "alerts", nil, &data); err != nil {
 		return nil, err
 	}
-	defer response.Body.Close()
-	body, err := io.ReadAll(io.LimitReader(response.Body, maxAlerts+1))
-	var answer struct {
-		Status string `json:"status"`
-		Data   struct {
-			Alerts *[]alert `json:"alerts"`
-		} `json:"data"`
+	if data.Alerts == nil {
+		return nil, fmt.Errorf("%w: %s answered no list of alerts", ErrNotAsked, p.Witness())
 	}
-	switch {
-	case err != nil:
-		return nil, fmt.Errorf("read the answer: %w", err)
-	case response.StatusCode != http.StatusOK:
-		return nil, fmt.Errorf("it answered %s", response.Status)
-	case len(body) > maxAlerts:
-		return nil, fmt.Errorf("its answer is longer than %d bytes", maxAlerts)
+	return *data.Alerts, nil
+}
+
+// ruled is bad if a rule can raise the alert.
+func (p *alertProbe) ruled(ctx context.Context) error {
+	var data struct {
+		Groups []struct {
+			Name  string `json:"name"`
+			Rules []struct {
+				Name string `json:"name"`
+				Type string `json:"type"`
+			} `json:"rules"`
+		} `json:"groups"`
 	}
-	if err := json.Unmarshal(body, &answer); err != nil {
-		return nil, fmt.Errorf("read its answer: %w", err)
+	// A Prometheus that does not know rule_name answers with all rules.
+	if err := p.api.get(ctx, "rules", url.Values{"type": {"alert"}, "rule_name[]": {p.config.Name}}, &data); err != nil {
+		return err
 	}
-	if answer.Status != "success" || answer.Data.Alerts == nil {
-		return nil, fmt.Errorf("it answered status %q and no list of alerts", answer.Status)
+	for _, group := range data.Groups {
+		for _, rule := range group.Rules {
+			if rule.Name == p.config.Name && rule.Type == "alerting" {
+				return &Failure{Reason: ReasonFiring, Detail: fmt.Sprintf("a rule in group %q can raise it", group.Name)}
+			}
+		}
 	}
-	return *answer.Data.Alerts, nil
+	return nil
 }

@@ -129,6 +129,18 @@ func (h HTTP) New() (Probe, error) {
 	return p, nil
 }
 
+// Falsified puts the question at a closed port of ours.
+func (h HTTP) Falsified() (Probe, string) {
+	return atClosedPort{put: func(address string) (Probe, error) {
+		elsewhere, err := urlAt(h.URL, address)
+		if err != nil {
+			return nil, err
+		}
+		h.URL = elsewhere
+		return h.New()
+	}}, howClosed
+}
+
 // redirect decides on a redirect that is about to be followed.
 func (h HTTP) redirect(next *http.Request, via []*http.Request) error {
 	if len(via) > h.Redirects {

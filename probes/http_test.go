@@ -270,12 +270,12 @@ func TestAlertReadsWhatPrometheusSays(t *testing.T) {
 		"it is pending":                 {200, list(strings.Replace(down, "firing", "pending", 1)), nil, ""},
 		"one is pending and one fires":  {200, list(strings.Replace(down, "firing", "pending", 1) + "," + strings.Replace(down, `,"activeAt":"2026-01-02T03:04:05Z"`, "", 1)), nil, "firing: ShopDown since an unknown time"},
 		"a state that nobody knows":     {200, list(strings.Replace(down, "firing", "on fire", 1)), nil, `not asked: PROM gives alert ShopDown the unknown state "on fire"`},
-		"no success":                    {200, `{"status":"error","data":{"alerts":[]}}`, nil, `not asked: ask PROM: it answered status "error" and no list of alerts`},
-		"no list":                       {200, `{"status":"success","data":{}}`, nil, `not asked: ask PROM: it answered status "success" and no list of alerts`},
+		"no success":                    {200, `{"status":"error","data":{"alerts":[]}}`, nil, `not asked: ask PROM: it answered status "error"`},
+		"no list":                       {200, `{"status":"success","data":{}}`, nil, `not asked: PROM answered no list of alerts`},
 		"not found":                     {404, list(""), nil, "not asked: ask PROM: it answered 404 Not Found"},
 		"a redirect":                    {302, list(""), nil, "not asked: ask PROM: it answered 302 Found"},
 		"no JSON":                       {200, "<html>", nil, "not asked: ask PROM: read its answer: invalid character '<' looking for beginning of value"},
-		"more than it can be told from": {200, list("") + strings.Repeat(" ", maxAlerts), nil, "not asked: ask PROM: its answer is longer than 16777216 bytes"},
+		"more than it can be told from": {200, list("") + strings.Repeat(" ", maxPrometheus), nil, "not asked: ask PROM: its answer is longer than 16777216 bytes"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			server := webServer(t, func(w http.ResponseWriter, r *http.Request) {

@@ -67,6 +67,14 @@ func (t TCP) New() (Probe, error) {
 	return p, nil
 }
 
+// Falsified puts the question at a closed port of ours.
+func (t TCP) Falsified() (Probe, string) {
+	return atClosedPort{put: func(address string) (Probe, error) {
+		t.Address = address
+		return t.New()
+	}}, howClosed
+}
+
 // tcpProbe is a TCP made ready.
 type tcpProbe struct {
 	config TCP

@@ -54,6 +54,7 @@ func newSession(record Record) *session {
 	}
 	steady := newSteady(p)
 	s.judges = append(s.judges, steady)
+	s.judges = append(s.judges, p.monitorProofs()...)
 	s.judges = append(s.judges, p.ground()...)
 	s.judges = append(s.judges, s.sound)
 	for _, j := range s.judges {

@@ -176,6 +176,8 @@ type MonitorInfo struct {
 	// Watches is true of a monitor that watches an alert: a bad sample is then a detection, and it takes no part in the
 	// question whether the baseline is steady beyond having been asked.
 	Watches bool `json:"watches,omitempty"`
+	// CanFail says how the monitor is proved able to say bad before the baseline. Empty in evidence from before this was proved.
+	CanFail string `json:"canFail,omitempty"`
 }
 
 // StepInfo describes a step.

@@ -57,7 +57,7 @@ func (r Runner) Play(ctx context.Context, s *Scenario) error {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	d := &drill{Runner: r, scenario: s, journal: journal, cancel: cancel, questions: questions}
+	d := &drill{Runner: r, scenario: s, journal: journal, cancel: cancel, asked: s.Monitors, questions: questions}
 	err = d.play(ctx)
 	cancel(err)
 	return errors.Join(err, journal.Close())
@@ -84,6 +84,7 @@ type drill struct {
 	Runner
 	scenario  *Scenario
 	journal   *reports.Journal
+	asked     []Monitor // with all that they need to be asked
 	questions []probes.Monitor
 	cancel    context.CancelCauseFunc
 	tasks     *Tasks
@@ -99,6 +100,9 @@ func (d *drill) play(ctx context.Context) error {
 	d.tasks = NewTasks(lasting)
 	go d.watchJournal(ctx)
 	if err := d.preflight(ctx); err != nil {
+		return d.end(err)
+	}
+	if err := d.proveMonitors(ctx); err != nil {
 		return d.end(err)
 	}
 	stopMonitors := d.startMonitors(lasting)

@@ -26,6 +26,10 @@ func (q question) New() (probes.Probe, error) {
 	return probes.Func(func(context.Context) error { return q() }), nil
 }
 
+func (q question) Falsified() (probes.Probe, string) {
+	return probes.Func(func(context.Context) error { return &probes.Failure{Reason: probes.ReasonRefused} }), "refused"
+}
+
 // world is a system under test that faults of tests break.
 type world struct {
 	mu     sync.Mutex

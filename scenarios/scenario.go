@@ -59,7 +59,8 @@ type Monitor struct {
 	Ask     Question
 }
 
-// Question is a probe's configuration.
+// Question is a probe's configuration. One that is no [probes.Falsifier] as well makes a drill inconclusive: it cannot be proved
+// able to be answered badly.
 type Question interface {
 	// Problems says offline what is wrong with it.
 	Problems() []string
@@ -106,7 +107,7 @@ func (s *Scenario) Drill() reports.Drill {
 	for _, m := range s.Monitors {
 		_, watches := m.Ask.(probes.Alert)
 		drill.Monitors = append(drill.Monitors, reports.MonitorInfo{
-			Name: m.Name, Probe: fmt.Sprint(m.Ask), Every: m.Every, Timeout: m.Timeout, Watches: watches,
+			Name: m.Name, Probe: fmt.Sprint(m.Ask), Every: m.Every, Timeout: m.Timeout, Watches: watches, CanFail: canFail(m.Ask),
 		})
 	}
 	for _, step := range s.Steps {
