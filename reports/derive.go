@@ -20,7 +20,7 @@ func Derive(record Record, state State) Evidence {
 	checks = append(checks, wholeCheck(state))
 	h := record.Header
 	ev := Evidence{
-		Schema: SchemaEvidence, Run: h.Run, Drill: h.Drill, Verdict: worstOf(checks), Checks: checks,
+		Schema: SchemaEvidence, Run: h.Run, Drill: h.Drill, Verdict: WorstOf(checks), Checks: checks,
 		Started: h.Started, Ended: s.plan.last, Complete: state.Complete,
 		Timeline: timeline(record.Events), Monitors: []MonitorSummary{},
 		Environment: environment(record.Events), Harness: h.Harness, Scenario: h.Scenario, Journal: state.File,

@@ -123,7 +123,7 @@ func FuzzRecord(f *testing.F) {
 			}
 		}
 		checks, verdict := Judge(record)
-		if verdict != worstOf(checks) || verdict == 0 {
+		if verdict != WorstOf(checks) || verdict == 0 {
 			t.Fatalf("verdict %v", verdict)
 		}
 		for _, c := range checks {

@@ -123,7 +123,7 @@ func (s *session) verdict() ([]Check, Verdict) {
 		}
 		checks = append(checks, check)
 	}
-	return checks, worstOf(checks)
+	return checks, WorstOf(checks)
 }
 
 // untouched tells a drill that was void before it did anything: what it saw is no outcome of what it is about.
@@ -145,7 +145,8 @@ func unjudged(check Check) Check {
 	return check
 }
 
-func worstOf(checks []Check) Verdict {
+// WorstOf returns the worst verdict of the checks, as Worst does.
+func WorstOf(checks []Check) Verdict {
 	verdicts := make([]Verdict, 0, len(checks))
 	for _, c := range checks {
 		verdicts = append(verdicts, c.Verdict)

@@ -112,3 +112,39 @@ func TestVerifyExitCodes(t *testing.T) {
 		}
 	}
 }
+
+// A report is written of evidence that holds, and of no other.
+func TestReport(t *testing.T) {
+	const dir = "../../reports/testdata/evidence/inconclusive"
+	for format := range formats {
+		code, out, errs := gameday(t, "report", dir, "--format", format)
+		if code != exitPass || !strings.Contains(out, "no target") && format != "prometheus" {
+			t.Errorf("%s: exit %d, said %.200q %s", format, code, out, errs)
+		}
+	}
+	file := filepath.Join(t.TempDir(), "junit.xml")
+	if code, out, errs := gameday(t, "report", dir, "-f", "junit", "-o", file); code != exitPass || out != "" {
+		t.Errorf("into a file: exit %d, said %q %s", code, out, errs)
+	}
+	if text, err := os.ReadFile(file); err != nil || !bytes.Contains(text, []byte(`errors="1"`)) {
+		t.Errorf("the file holds %.200q: %v", text, err)
+	}
+	tampered := t.TempDir()
+	if err := os.CopyFS(tampered, os.DirFS(dir)); err != nil {
+		t.Fatal(err)
+	}
+	path := filepath.Join(tampered, "evidence.json")
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(path, bytes.ReplaceAll(text, []byte(`"inconclusive"`), []byte(`"pass"`)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, out, errs := gameday(t, "report", tampered, "-f", "junit"); code != exitFail || out != "" || !strings.Contains(errs, "does not hold") {
+		t.Errorf("tampered: exit %d, wrote %q, said %q; want 1 and nothing written", code, out, errs)
+	}
+	if code, _, errs := gameday(t, "report", dir, "-f", "pdf"); code != exitUsage || !strings.Contains(errs, "junit") {
+		t.Errorf("unknown format: exit %d, said %q", code, errs)
+	}
+}

@@ -21,6 +21,11 @@ var picture = map[string][]string{
 	"probes":              {},
 	"reports":             {"probes"},
 	"reports/html":        {"probes", "reports"},
+	"reports/junit":       {"reports"},
+	"reports/ctrf":        {"reports"},
+	"reports/markdown":    {"reports"},
+	"reports/github":      {"reports"},
+	"reports/prometheus":  {"reports"},
 	"scenarios":           {"probes", "reports"},
 	"scenarios/library":   {},
 	"scenarios/chaosmesh": {"reports", "scenarios"},
@@ -30,8 +35,11 @@ var picture = map[string][]string{
 	"suites":              {"probes", "reports", "scenarios", "scenarios/library", "suites/play"},
 	"suites/lab":          {"scenarios"},
 	"suites/gameday":      {"reports", "scenarios/library", "suites", "suites/lab", "suites/play"},
-	"cmd/gameday":         {"probes", "reports", "scenarios", "scenarios/library", "suites/play", "suites/lab"},
-	"docs":                {},
+	"cmd/gameday": {
+		"probes", "reports", "reports/html", "reports/junit", "reports/ctrf", "reports/markdown", "reports/github", "reports/prometheus",
+		"scenarios", "scenarios/library", "suites/play", "suites/lab",
+	},
+	"docs": {},
 }
 
 // outside says which foreign packages only some rooms may import.
