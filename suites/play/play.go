@@ -17,12 +17,13 @@ import (
 	"github.com/gamedayhq/gameday/reports/html"
 	"github.com/gamedayhq/gameday/scenarios"
 	"github.com/gamedayhq/gameday/scenarios/chaosmesh"
+	"github.com/gamedayhq/gameday/scenarios/kubernetes"
 )
 
 // Kinds are all actions that gameday ships, by the keys that a scenario file uses.
 func Kinds() scenarios.Kinds {
 	kinds := scenarios.Kinds{"chaos": chaosmesh.Decode}
-	for _, more := range []scenarios.Kinds{scenarios.OwnKinds(), dr.Kinds(), velero.Kinds()} {
+	for _, more := range []scenarios.Kinds{scenarios.OwnKinds(), kubernetes.Kinds(), dr.Kinds(), velero.Kinds()} {
 		maps.Copy(kinds, more)
 	}
 	return kinds

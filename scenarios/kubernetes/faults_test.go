@@ -1,0 +1,228 @@
+package kubernetes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"k8s.io/apimachinery/pkg/util/intstr"
+
+	"github.com/gamedayhq/gameday/reports"
+	"github.com/gamedayhq/gameday/scenarios"
+)
+
+// each makes one of every fault anew, as another process would.
+func each() map[string]scenarios.Fault {
+	radius := scenarios.BlastRadius{Namespaces: []string{"shop"}}
+	drain := &Drain{Nodes: Nodes{Names: []string{"node-1"}}, Within: reports.Duration(time.Second)}
+	drain.Bound(radius)
+	return map[string]scenarios.Fault{
+		"scale down":          &Scale{Namespace: "shop", Name: "shop"},
+		"scale up":            &Scale{Namespace: "shop", Name: "shop", Replicas: 5},
+		"cordon":              &Cordon{Nodes: Nodes{Labels: map[string]string{"zone": "a"}}},
+		"drain":               drain,
+		"quota":               &Quota{Namespace: "shop"},
+		"delete a pod":        &Delete{Namespace: "shop", Labels: map[string]string{"app": "shop"}},
+		"delete two pods":     &Delete{Namespace: "shop", Labels: map[string]string{"app": "shop"}, Count: new(intstr.FromInt32(2))},
+		"delete a secret":     &Delete{Namespace: "shop", Kind: "Secret", Name: "db"},
+		"delete a service":    &Delete{Namespace: "shop", Kind: "Service", Name: "shop"},
+		"delete a deployment": &Delete{Namespace: "shop", APIVersion: "apps/v1", Kind: "Deployment", Name: "shop"},
+	}
+}
+
+func within10s(t *testing.T) context.Context {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func TestEachFaultIsProvenAndUndone(t *testing.T) {
+	for name := range each() {
+		t.Run(name, func(t *testing.T) {
+			ctx := within10s(t)
+			w := newWorld(t)
+			before := w.digest(t)
+			env, journal := envOf(w)
+			fault := each()[name]
+			if err := fault.(scenarios.Preflighter).Preflight(ctx, env); err != nil {
+				t.Fatal(err)
+			}
+			if w.digest(t) != before {
+				t.Error("the preflight changed something")
+			}
+			if err := fault.Do(ctx, env); err != nil {
+				t.Fatal(err)
+			}
+			if proof := journal.proof(t, reports.TopicInjected); !proof.Proven || !proof.Independent {
+				t.Errorf("injected: %+v, want an independent proof", proof)
+			}
+			targets := journal.targets(t)
+			if len(targets) == 0 || targets[0].UID == "" {
+				t.Errorf("targets %+v, want some, with their UIDs", targets)
+			}
+			left, err := Leftovers(ctx, w)
+			if err != nil || len(left) != 1 || left[0].Run != env.Run || left[0].Step != env.Step || !left[0].Expires.After(time.Now()) {
+				t.Errorf("leftovers %+v (%v), want the one of this step", left, err)
+			}
+			for _, round := range []string{"first", "second"} {
+				if err := each()[name].Undo(ctx, env); err != nil {
+					t.Fatalf("%s undo: %v", round, err)
+				}
+				if proof := journal.proof(t, reports.TopicRecovered); !proof.Proven {
+					t.Errorf("%s undo: %+v, want a proof", round, proof)
+				}
+				if diff := w.digest(t); diff != before {
+					t.Errorf("after the %s undo\n%s\nwant\n%s", round, diff, before)
+				}
+			}
+			if left, err := Leftovers(ctx, w); err != nil || len(left) > 0 {
+				t.Errorf("left: %v (%v)", left, err)
+			}
+			if text := fmt.Sprint(journal.facts); strings.Contains(text, "hunter2") || strings.Contains(text, "aHVudGVyMg") {
+				t.Error("a secret is in the journal")
+			}
+		})
+	}
+}
+
+func TestUndoBeforeDoIsProven(t *testing.T) {
+	for name, fault := range each() {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			env, journal := envOf(w)
+			if err := fault.Undo(within10s(t), env); err != nil || !journal.proof(t, reports.TopicRecovered).Proven {
+				t.Errorf("got %v, want a proof", err)
+			}
+		})
+	}
+}
+
+// Wherever the drill's process dies, another one that knows nothing but the cluster leaves it as it was.
+func TestWhereverADrillDiesAnotherUndoes(t *testing.T) {
+	for name := range each() {
+		t.Run(name, func(t *testing.T) {
+			for writes := 0; ; writes++ {
+				ctx := within10s(t)
+				w := newWorld(t)
+				before := w.digest(t)
+				env, _ := envOf(w)
+				left := writes
+				w.failing = func() error {
+					if left--; left < 0 {
+						return errCrash
+					}
+					return nil
+				}
+				err := each()[name].Do(ctx, env)
+				if err == nil {
+					err = each()[name].Undo(ctx, env)
+				}
+				w.failing = nil
+				if err == nil { // died never
+					if writes < 2 {
+						t.Errorf("a fault of %d writes: the test cuts nothing", writes)
+					}
+					return
+				}
+				if !errors.Is(err, errCrash) {
+					t.Fatalf("after %d writes: %v", writes, err)
+				}
+				sweep(t, ctx, w)
+				if diff := w.digest(t); diff != before {
+					t.Fatalf("died after %d writes, left\n%s\nwant\n%s", writes, diff, before)
+				}
+			}
+		})
+	}
+}
+
+func sweep(t *testing.T, ctx context.Context, w *world) {
+	t.Helper()
+	left, err := Leftovers(ctx, w)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, one := range left {
+		for range 2 { // two at once may try
+			if proof, err := Recover(ctx, w, one); err != nil || !proof.Proven {
+				t.Fatalf("recover %s: %+v, %v", one, proof, err)
+			}
+		}
+	}
+	if left, err = Leftovers(ctx, w); err != nil || len(left) > 0 {
+		t.Fatalf("still left: %v (%v)", left, err)
+	}
+}
+
+// When nobody acts on what a fault wrote, it is not injected, whatever the API said to the write.
+func TestAFaultThatDidNotBiteIsVoid(t *testing.T) {
+	for name, fault := range each() {
+		if strings.HasPrefix(name, "delete") {
+			continue // what the API deletes at once needs nobody else
+		}
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			w.lazy, w.budget = true, true
+			env, journal := envOf(w)
+			ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+			defer cancel()
+			if err := fault.Do(ctx, env); !errors.Is(err, scenarios.ErrVoid) {
+				t.Errorf("got %v, want a void drill", err)
+			}
+			if journal.proof(t, reports.TopicInjected).Proven {
+				t.Error("it counts as injected")
+			}
+		})
+	}
+}
+
+func TestABudgetThatForbidsIsNamed(t *testing.T) {
+	w := newWorld(t)
+	w.budget = true
+	before := w.digest(t)
+	env, journal := envOf(w)
+	drain := each()["drain"]
+	err := drain.Do(within10s(t), env)
+	if !errors.Is(err, scenarios.ErrVoid) || !strings.Contains(err.Error(), "The disruption budget shop needs 2 healthy pods") {
+		t.Errorf("got %v, want a void drill that names the budget", err)
+	}
+	if records := journal.proof(t, reports.TopicInjected).Records; len(records) != 3 || records[0].Injected != 0 || records[0].Message == "" {
+		t.Errorf("records %+v, want three refusals in the API's words", records)
+	}
+	if err := drain.Undo(within10s(t), env); err != nil || w.digest(t) != before {
+		t.Errorf("undo: %v, left\n%s", err, w.digest(t))
+	}
+}
+
+// Two faults on one target could not be undone, so the second is refused before it touches anything.
+func TestASecondFaultOnATargetIsRefused(t *testing.T) {
+	for _, name := range []string{"scale down", "cordon", "drain", "quota"} {
+		t.Run(name, func(t *testing.T) {
+			ctx := within10s(t)
+			w := newWorld(t)
+			env, _ := envOf(w)
+			if err := each()[name].Do(ctx, env); err != nil {
+				t.Fatal(err)
+			}
+			during := w.digest(t)
+			env.Run = "another-run"
+			fault := each()[name]
+			if scale, ok := fault.(*Scale); ok {
+				scale.Replicas = 1
+			}
+			if err := fault.Do(ctx, env); err == nil {
+				t.Error("the second fault was let through")
+			}
+			if err := fault.Undo(ctx, env); err != nil {
+				t.Error(err)
+			}
+			if w.digest(t) != during {
+				t.Error("the second fault, or its undo, changed something")
+			}
+		})
+	}
+}

@@ -1,0 +1,111 @@
+package kubernetes
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	corev1 "k8s.io/api/core/v1"
+	networkingv1 "k8s.io/api/networking/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gamedayhq/gameday/reports"
+	"github.com/gamedayhq/gameday/scenarios"
+)
+
+// Leftover is something in a cluster that a drill has done and that is not undone.
+type Leftover struct {
+	Run       string    `json:"run"`
+	Step      string    `json:"step"`
+	Fault     string    `json:"fault"`               // the key of the step's action
+	Kind      string    `json:"kind"`                // of the object that tells of it
+	Namespace string    `json:"namespace,omitempty"` // of that object
+	Name      string    `json:"name"`                // of that object
+	Expires   time.Time `json:"expires,omitzero"`    // when it should have been over
+}
+
+// String names the fault and the object that tells of it.
+func (l Leftover) String() string {
+	where := l.Name
+	if l.Namespace != "" {
+		where = l.Namespace + "/" + l.Name
+	}
+	return fmt.Sprintf("%s of step %q of drill %s (%s %s)", l.Fault, l.Step, l.Run, l.Kind, where)
+}
+
+// carriers are the kinds of objects that tell of a fault.
+func carriers() []client.Object {
+	return []client.Object{&corev1.Node{}, &corev1.ConfigMap{}, &corev1.Secret{}, &corev1.ResourceQuota{}, &networkingv1.NetworkPolicy{}}
+}
+
+// Leftovers returns what drills have done in a cluster by the faults of this package and not undone, in all namespaces. Only
+// metadata is read, so no secret passes. Its error tells of every kind that could not be listed: what is there may then be more
+// than what is returned.
+func Leftovers(ctx context.Context, cluster client.WithWatch) ([]Leftover, error) {
+	var out []Leftover
+	var errs []error
+	for _, kind := range carriers() {
+		gvk, err := cluster.GroupVersionKindFor(kind)
+		if err != nil {
+			return nil, fmt.Errorf("list what drills left: %w", err)
+		}
+		list := &metav1.PartialObjectMetadataList{}
+		list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
+		if err := cluster.List(ctx, list, client.HasLabels{LabelUndo}); err != nil {
+			errs = append(errs, fmt.Errorf("look for what drills left among objects of kind %s: %w", gvk.Kind, err))
+			continue
+		}
+		for i := range list.Items {
+			out = append(out, leftover(gvk.Kind, &list.Items[i]))
+		}
+	}
+	return out, errors.Join(errs...)
+}
+
+func leftover(kind string, object client.Object) Leftover {
+	l := Leftover{
+		Run: object.GetLabels()[scenarios.LabelRun], Step: object.GetAnnotations()[AnnotationStep],
+		Fault: object.GetLabels()[LabelUndo], Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName(),
+	}
+	// A time that cannot be read is none: such a leftover counts as expired.
+	if at, err := time.Parse(time.RFC3339, object.GetAnnotations()[AnnotationExpires]); err == nil {
+		l.Expires = at
+	}
+	return l
+}
+
+// Recover undoes what a drill left, by the code of the drill's own undo, and returns once that is proven. What is gone already is
+// undone. It may be called twice, and by two processes at once.
+func Recover(ctx context.Context, cluster client.WithWatch, l Leftover) (*reports.Proof, error) {
+	undoer, known := undoers[l.Fault]
+	if !known {
+		return nil, fmt.Errorf("undo %s: no gameday of this version knows the fault %q", l, l.Fault)
+	}
+	for _, object := range carriers() {
+		gvk, err := cluster.GroupVersionKindFor(object)
+		if err != nil {
+			return nil, fmt.Errorf("undo %s: %w", l, err)
+		}
+		if gvk.Kind != l.Kind {
+			continue
+		}
+		err = scenarios.Insist(ctx, func(ctx context.Context) error {
+			return cluster.Get(ctx, client.ObjectKey{Namespace: l.Namespace, Name: l.Name}, object)
+		})
+		switch {
+		case client.IgnoreNotFound(err) != nil && !meta.IsNoMatchError(err):
+			return nil, fmt.Errorf("undo %s: %w", l, err)
+		case err != nil || object.GetLabels()[LabelUndo] != l.Fault || object.GetLabels()[scenarios.LabelRun] != l.Run:
+			return &reports.Proof{By: "no note of the fault in the cluster", Proven: true, Detail: "undone already"}, nil
+		}
+		proof, err := undoer(ctx, cluster, carrier{Fault: l.Fault, Object: object})
+		if err != nil {
+			return nil, fmt.Errorf("undo %s: %w", l, err)
+		}
+		return proof, nil
+	}
+	return nil, fmt.Errorf("undo %s: no fault of gameday leaves a %s", l, l.Kind)
+}
