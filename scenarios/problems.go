@@ -7,8 +7,6 @@ import (
 	"strings"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/intstr"
-
 	"github.com/gamedayhq/gameday/reports"
 )
 
@@ -51,18 +49,6 @@ func (s *Scenario) problems() []problem {
 	out = append(out, s.stepProblems()...)
 	out = append(out, s.objectiveProblems()...)
 	return append(out, s.stopProblems()...)
-}
-
-func (b BlastRadius) problems() []problem {
-	if b.MaxPods == nil {
-		return nil
-	}
-	value, err := intstr.GetScaledValueFromIntOrPercent(b.MaxPods, 100, false)
-	isShare := b.MaxPods.Type == intstr.String
-	if err != nil || value < 0 || isShare && value > 100 {
-		return []problem{{"spec.blastRadius.maxPods", fmt.Sprintf("is %q, want a number of pods or a share such as 34%%", b.MaxPods.String())}}
-	}
-	return nil
 }
 
 func (s *Scenario) monitorProblems() []problem {

@@ -9,8 +9,6 @@ import (
 	"fmt"
 	"time"
 
-	"k8s.io/apimachinery/pkg/util/intstr"
-
 	"github.com/gamedayhq/gameday/probes"
 	"github.com/gamedayhq/gameday/reports"
 )
@@ -43,13 +41,6 @@ const (
 	DefaultSettle      = 5 * time.Second
 	DefaultStepTimeout = 2 * time.Minute
 )
-
-// BlastRadius bounds what the faults of a scenario may touch.
-type BlastRadius struct {
-	Namespaces []string `json:"namespaces,omitempty"` // faults may touch no other
-	// MaxPods bounds how many pods one fault may hit: a number, or a share of the pods that its selector matches.
-	MaxPods *intstr.IntOrString `json:"maxPods,omitempty"`
-}
 
 // Monitor asks a probe at a steady pace.
 type Monitor struct {
