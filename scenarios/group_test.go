@@ -14,7 +14,9 @@ import (
 	"github.com/gamedayhq/gameday/reports"
 )
 
-func inGroup(way Way, name string, of ...Step) Step { return Step{Name: name, Group: &Group{Way: way, Of: of}} }
+func inGroup(way Way, name string, of ...Step) Step {
+	return Step{Name: name, Group: &Group{Way: way, Of: of}}
+}
 
 // events are those that tell of steps, as "kind step".
 func events(ev reports.Evidence, kinds ...reports.Kind) []string {
