@@ -23,6 +23,7 @@ func TestTutorialRuns(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	t.Setenv("XDG_CONFIG_HOME", t.TempDir()) // the key that is made at first use
 	ran := 0
 	for _, block := range blockPattern.FindAllStringSubmatch(string(text), -1) {
 		for line := range strings.Lines(block[1]) {

@@ -45,7 +45,6 @@ func (r Runner) Play(ctx context.Context, s *Scenario) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	s, chosen := s.asPlayed()
 	questions, err := ask(s.Monitors)
 	if err != nil {
 		return err
@@ -58,7 +57,7 @@ func (r Runner) Play(ctx context.Context, s *Scenario) error {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	d := &drill{Runner: r, scenario: s, journal: journal, cancel: cancel, chosen: chosen, asked: s.Monitors, questions: questions}
+	d := &drill{Runner: r, scenario: s, journal: journal, cancel: cancel, asked: s.Monitors, questions: questions}
 	err = d.play(ctx)
 	cancel(err)
 	return errors.Join(err, journal.Close())
@@ -89,8 +88,7 @@ type drill struct {
 	questions []probes.Monitor
 	cancel    context.CancelCauseFunc
 	tasks     *Tasks
-	chosen    []Chosen
-	owed      debts
+	undo      []Step // faults whose undo is owed, the last one on top
 }
 
 // errStopped is the cause of a drill that its own stop condition ended.
@@ -110,7 +108,7 @@ func (d *drill) play(ctx context.Context) error {
 	stopMonitors := d.startMonitors(lasting)
 	err := d.baseline(ctx)
 	if err == nil {
-		err = d.steps(ctx, d.scenario.Steps)
+		err = d.steps(ctx)
 	}
 	if err == nil {
 		err = Sleep(ctx, d.scenario.Settle)
@@ -191,13 +189,8 @@ func (d *drill) preflight(ctx context.Context) error {
 			return err
 		}
 	}
-	for _, chosen := range d.chosen {
-		if err := d.env(chosen.Group).Fact(TopicChosen, chosen, fmt.Sprintf("%v, by the seed %d", chosen.Steps, chosen.Seed)); err != nil {
-			return err
-		}
-	}
 	var errs []error
-	for _, step := range flat(d.scenario.Steps) {
+	for _, step := range d.scenario.Steps {
 		action, ok := step.Action.(Preflighter)
 		if !ok {
 			continue

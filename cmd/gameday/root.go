@@ -102,7 +102,7 @@ Exit codes: 0 pass, 1 fail, 2 inconclusive, 3 the harness could not do its work,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w: see %s --help", err, cmd.CommandPath()))
 	})
-	root.AddCommand(runCommand(), validateCommand(), verifyCommand(), reportCommand(), versionCommand(), labCommand())
+	root.AddCommand(runCommand(), validateCommand(), verifyCommand(), reportCommand(), sealCommand(), reviewCommand(), bundleCommand(), versionCommand(), labCommand())
 	for _, cmd := range root.Commands() {
 		usageArgs(cmd)
 	}

@@ -39,6 +39,7 @@ type Game struct {
 	Target Target            // the clusters
 	Out    string            // folder in which each drill makes one of its own; "evidence" unless said
 	Watch  scenarios.Watcher // follows along; may be nil
+	Seal   Sealing           // who closes and signs the evidence
 }
 
 // Drill is a drill that was played.
@@ -64,6 +65,9 @@ func (g Game) Play(ctx context.Context, s *scenarios.Scenario) (Drill, error) {
 		return Drill{}, errors.Join(playErr, os.Remove(dir)) // refused before it began: nothing was recorded
 	}
 	evidence, err := Conclude(dir)
+	if err == nil { // on a context that outlives an interrupted drill's
+		err = g.Seal.Seal(context.WithoutCancel(ctx), dir, evidence)
+	}
 	return Drill{Dir: dir, Evidence: evidence}, errors.Join(playErr, err)
 }
 
