@@ -56,6 +56,8 @@ const (
 	TopicInjected = "injected"
 	// TopicRecovered: proof that a fault is gone. Data: Proof.
 	TopicRecovered = "recovered"
+	// TopicCoverage: how many of the pods that a fault was injected into are still those, on each change. Data: Coverage.
+	TopicCoverage = "coverage"
 	// TopicObject: a copy of an object of the fault or drill on each change. Data: the object as JSON.
 	TopicObject = "object"
 	// TopicMarker: a numbered write of a ledger, acknowledged or not. Data: Marker.
@@ -108,6 +110,14 @@ type Site struct {
 	Injected  int    `json:"injected"`
 	Recovered int    `json:"recovered"`
 	Message   string `json:"message,omitempty"` // the controller's or the daemon's own words
+}
+
+// Coverage tells how much of what a fault was injected into is still under it.
+type Coverage struct {
+	Injected int      `json:"injected"`       // pods that the fault was injected into
+	Covered  int      `json:"covered"`        // of them, those that are still there
+	Lost     []string `json:"lost,omitempty"` // namespace/name of those that are not, or are another pod of the same name
+	Free     []string `json:"free,omitempty"` // namespace/name of pods that match as well and that the fault was not injected into
 }
 
 // Marker is one numbered write of a ledger. Times are offsets from the drill's start.

@@ -50,6 +50,12 @@ type Bounded interface {
 	Bound(radius BlastRadius) []string
 }
 
+// Held is an action that takes its step's hold and timeout (which bounds the action, and again its undo), and answers offline
+// why its effect could not last as long. It may be asked more than once.
+type Held interface {
+	Holds(hold, timeout time.Duration) []string
+}
+
 // ErrVoid is wrapped by an error that makes the drill inconclusive: it would prove nothing.
 var ErrVoid = errors.New("the drill would prove nothing")
 

@@ -114,18 +114,21 @@ func (s *Scenario) stepProblems() []problem {
 		if step.Undoes != "" && (!seen[step.Undoes] || step.Undoes == step.Name) {
 			out = append(out, problem{at + ".undoes", fmt.Sprintf("no step %q before this one", step.Undoes)})
 		}
-		out = append(out, s.actionProblems(at, step.Action)...)
+		out = append(out, s.actionProblems(at, step)...)
 	}
 	return out
 }
 
-func (s *Scenario) actionProblems(at string, action Action) []problem {
+func (s *Scenario) actionProblems(at string, step Step) []problem {
 	var texts []string
-	if p, ok := action.(Problems); ok {
+	if p, ok := step.Action.(Problems); ok {
 		texts = p.Problems()
 	}
-	if b, ok := action.(Bounded); ok {
+	if b, ok := step.Action.(Bounded); ok {
 		texts = append(texts, b.Bound(s.BlastRadius)...)
+	}
+	if h, ok := step.Action.(Held); ok {
+		texts = append(texts, h.Holds(step.Hold, step.Timeout)...)
 	}
 	out := make([]problem, 0, len(texts))
 	for _, text := range texts {

@@ -26,6 +26,7 @@ type payload struct {
 	Kind      string          `json:"kind"`
 	Namespace string          `json:"namespace"`
 	Spec      json.RawMessage `json:"spec"`
+	Undo      Ladder          `json:"undo"`
 }
 
 // Decode reads a fault from a scenario file: strictly, defaulted and validated by Chaos Mesh's own code.
@@ -53,7 +54,7 @@ func Decode(p *scenarios.Payload) scenarios.Action {
 	if !p.OK() {
 		return nil
 	}
-	fault := &Fault{Cluster: in.Cluster, Namespace: in.Namespace, Object: object}
+	fault := &Fault{Cluster: in.Cluster, Namespace: in.Namespace, Object: object, Ladder: in.Undo}
 	if fault.Namespace == "" {
 		fault.Namespace = fault.ownNamespace()
 	}
@@ -139,9 +140,8 @@ func (f *Fault) Problems() []string {
 	switch duration, err := f.duration(); {
 	case err != nil:
 		out = append(out, fmt.Sprintf("chaos.spec.duration: %v", err))
-	case duration <= 0:
-		out = append(out, "chaos.spec.duration: is missing: it ends the fault in the cluster even when nobody is left to undo it; "+
-			"it counts from creation, so give more than the step's hold and the time to inject, 60s say")
+	case duration < 0:
+		out = append(out, fmt.Sprintf("chaos.spec.duration: is %v, want more than nothing, or leave it out: it is then made of the step's hold and timeout", duration))
 	}
 	return append(out, f.selectorProblems()...)
 }
@@ -159,6 +159,32 @@ func (f *Fault) selectorProblems() []string {
 		out = append(out, "chaos.spec.mode: is missing: one, all, fixed, fixed-percent or random-max-percent")
 	}
 	return out
+}
+
+// Holds bounds a lasting fault by the step's times where its spec has no duration of its own: the injection, the hold and the
+// undo fit into it. It says offline when a duration ends before the hold does: Chaos Mesh counts it from the creation.
+func (f *Fault) Holds(hold, timeout time.Duration) []string {
+	if f.Object.IsOneShot() {
+		return nil
+	}
+	own, err := f.duration()
+	switch {
+	case err != nil:
+		return nil // Problems says so
+	case own == 0 || f.bounded:
+		f.bounded = true
+		f.setDuration(timeout + hold + timeout)
+	case own > 0 && own <= hold:
+		return []string{fmt.Sprintf("chaos.spec.duration: is %v, and Chaos Mesh counts it from creation: the fault would be over before hold: %v is; "+
+			"give more than the hold and the time to inject, or leave it out", own, hold)}
+	}
+	return nil
+}
+
+// setDuration writes the spec's duration.
+func (f *Fault) setDuration(d time.Duration) {
+	text := d.String()
+	reflect.ValueOf(f.Object).Elem().FieldByName("Spec").FieldByName("Duration").Set(reflect.ValueOf(&text))
 }
 
 // duration returns the spec's duration; zero when there is none.

@@ -56,18 +56,18 @@ func TestDecodeTakesFaults(t *testing.T) {
 
 func TestDecodeRefuses(t *testing.T) {
 	for what, row := range map[string]struct{ chaos, want string }{
-		"an unknown kind":               {`{kind: PodsChaos, spec: {}}`, `steps[0].chaos.kind: is "PodsChaos", want one of: AWSChaos`},
-		"a schedule":                    {`{kind: Schedule, spec: {}}`, `want one of:`},
-		"no spec":                       {`{kind: PodChaos}`, `chaos.spec: is missing`},
-		"an unknown field":              {`{kind: PodChaos, spec: {action: pod-kill, mode: one, selektor: {}}}`, `chaos.spec.selektor: unknown field of PodChaos`},
-		"two unknown fields at once":    {`{kind: PodChaos, spec: {action: pod-kill, mode: one, selector: {namespace: shop}, x: 1}}`, `chaos.spec.selector.namespace: unknown field`},
-		"a value of another type":       {`{kind: PodChaos, spec: {action: 5, mode: one, ` + selector + `}}`, `chaos.spec`},
-		"percent over 100":              {`{kind: PodChaos, spec: {action: pod-kill, mode: fixed-percent, value: "120", ` + selector + `}}`, `120`},
-		"a selector without namespace":  {`{kind: PodChaos, spec: {action: pod-kill, mode: one, selector: {labelSelectors: {a: b}}}}`, `chaos.namespace: is empty`},
-		"another namespace":             {`{kind: PodChaos, spec: {action: pod-kill, mode: one, selector: {namespaces: [bank]}}}`, `reaches into namespace "bank"`},
-		"a lasting fault without bound": {`{kind: NetworkChaos, spec: {action: partition, mode: all, ` + selector + `}}`, `chaos.spec.duration: is missing`},
-		"a duration that is none":       {`{kind: NetworkChaos, spec: {action: partition, mode: all, duration: soon, ` + selector + `}}`, `duration`},
-		"container-kill without name":   {`{kind: PodChaos, spec: {action: container-kill, mode: one, ` + selector + `}}`, `container`},
+		"an unknown kind":              {`{kind: PodsChaos, spec: {}}`, `steps[0].chaos.kind: is "PodsChaos", want one of: AWSChaos`},
+		"a schedule":                   {`{kind: Schedule, spec: {}}`, `want one of:`},
+		"no spec":                      {`{kind: PodChaos}`, `chaos.spec: is missing`},
+		"an unknown field":             {`{kind: PodChaos, spec: {action: pod-kill, mode: one, selektor: {}}}`, `chaos.spec.selektor: unknown field of PodChaos`},
+		"two unknown fields at once":   {`{kind: PodChaos, spec: {action: pod-kill, mode: one, selector: {namespace: shop}, x: 1}}`, `chaos.spec.selector.namespace: unknown field`},
+		"a value of another type":      {`{kind: PodChaos, spec: {action: 5, mode: one, ` + selector + `}}`, `chaos.spec`},
+		"percent over 100":             {`{kind: PodChaos, spec: {action: pod-kill, mode: fixed-percent, value: "120", ` + selector + `}}`, `120`},
+		"a selector without namespace": {`{kind: PodChaos, spec: {action: pod-kill, mode: one, selector: {labelSelectors: {a: b}}}}`, `chaos.namespace: is empty`},
+		"another namespace":            {`{kind: PodChaos, spec: {action: pod-kill, mode: one, selector: {namespaces: [bank]}}}`, `reaches into namespace "bank"`},
+		"a negative duration":          {`{kind: NetworkChaos, spec: {action: partition, mode: all, duration: -5s, ` + selector + `}}`, `chaos.spec.duration: is -5s`},
+		"a duration that is none":      {`{kind: NetworkChaos, spec: {action: partition, mode: all, duration: soon, ` + selector + `}}`, `duration`},
+		"container-kill without name":  {`{kind: PodChaos, spec: {action: container-kill, mode: one, ` + selector + `}}`, `container`},
 	} {
 		t.Run(what, func(t *testing.T) {
 			_, err := parse(row.chaos)

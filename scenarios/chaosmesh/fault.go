@@ -6,13 +6,13 @@
 package chaosmesh
 
 import (
-	"context"
 	"fmt"
+	"maps"
 	"strings"
+	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	"k8s.io/apimachinery/pkg/runtime"
-	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gamedayhq/gameday/scenarios"
 )
@@ -25,7 +25,9 @@ type Fault struct {
 	Cluster   string               // as the drill names it; empty for the drill's own
 	Namespace string               // of the chaos object
 	Object    v1alpha1.InnerObject // its kind and spec, defaulted
+	Ladder    Ladder               // what its undo may do beyond stopping and deleting
 	radius    scenarios.BlastRadius
+	bounded   bool // its duration is ours, made of the step's times
 }
 
 var (
@@ -34,6 +36,7 @@ var (
 	_ scenarios.Describer   = (*Fault)(nil)
 	_ scenarios.Problems    = (*Fault)(nil)
 	_ scenarios.Bounded     = (*Fault)(nil)
+	_ scenarios.Held        = (*Fault)(nil)
 )
 
 func (f *Fault) kind() string { return f.Object.GetObjectKind().GroupVersionKind().Kind }
@@ -68,17 +71,39 @@ func (f *Fault) action() string {
 	}
 }
 
-// object returns the chaos object to create: named and labelled after the drill, so that a new process finds it again.
+// object returns the chaos object to create: named and labelled after the drill, so that a new process finds it again, with
+// all that its undo must know.
 func (f *Fault) object(env scenarios.Env) v1alpha1.InnerObject {
 	object, _ := f.Object.DeepCopyObject().(v1alpha1.InnerObject)
 	object.SetNamespace(f.Namespace)
 	object.SetName(objectName(env))
-	labels := map[string]string{scenarios.LabelRun: env.Run}
-	for key, value := range object.GetLabels() {
-		labels[key] = value
-	}
+	labels := map[string]string{}
+	maps.Copy(labels, object.GetLabels())
+	labels[scenarios.LabelRun] = env.Run
 	object.SetLabels(labels)
+	annotations := map[string]string{}
+	maps.Copy(annotations, object.GetAnnotations())
+	annotations[annotationStep] = env.Step
+	if f.Ladder.any() {
+		annotations[annotationLadder] = f.Ladder.String()
+	}
+	object.SetAnnotations(annotations)
 	return object
+}
+
+// grace is added to a fault's own time before it counts as expired: the clocks of machines differ, and an undo takes its time.
+const grace = 15 * time.Minute
+
+// expires is when a fault that is created now should be over at the latest.
+func (f *Fault) expires() (string, error) {
+	duration, err := f.duration()
+	if err != nil && !f.Object.IsOneShot() {
+		return "", err
+	}
+	if duration <= 0 && !f.Object.IsOneShot() {
+		return "", fmt.Errorf("%s has no duration: nothing would end it if nobody were left to undo it", f.kind())
+	}
+	return time.Now().Add(max(duration, 0) + grace).UTC().Format(time.RFC3339), nil
 }
 
 // objectName is the drill's identity and the step's name, cut to what a label may hold.
@@ -94,30 +119,4 @@ func objectName(env scenarios.Env) string {
 		}
 	}, env.Step)
 	return strings.Trim(env.Run+"-"+strings.Trim(slug, "-"), "-")
-}
-
-// Preflight finds out whether the kind is served and whether the fault would hit something, and something allowed.
-func (f *Fault) Preflight(ctx context.Context, env scenarios.Env) error {
-	cluster, err := env.Clusters.Get(f.Cluster)
-	if err != nil {
-		return err
-	}
-	if err := f.served(ctx, cluster); err != nil {
-		return err
-	}
-	_, err = f.resolve(ctx, cluster)
-	return err
-}
-
-// served tells a cluster without Chaos Mesh from one that cannot be asked.
-func (f *Fault) served(ctx context.Context, cluster client.WithWatch) error {
-	gvk := f.Object.GetObjectKind().GroupVersionKind()
-	if _, err := cluster.RESTMapper().RESTMapping(gvk.GroupKind(), gvk.Version); err != nil {
-		return fmt.Errorf("%s is not served by the cluster: install Chaos Mesh there (https://chaos-mesh.org): %w", gvk.Kind, err)
-	}
-	list := v1alpha1.AllKinds()[gvk.Kind].SpawnList()
-	if err := cluster.List(ctx, list, client.InNamespace(f.Namespace), client.Limit(1)); err != nil {
-		return fmt.Errorf("list %s in %q: %w", gvk.Kind, f.Namespace, err)
-	}
-	return nil
 }

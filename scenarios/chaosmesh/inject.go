@@ -2,6 +2,7 @@ package chaosmesh
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 	"time"
@@ -26,13 +27,13 @@ func (f *Fault) Do(ctx context.Context, env scenarios.Env) error {
 	if err != nil {
 		return err
 	}
-	detail := fmt.Sprintf("%d of %d pods", found.hits, len(found.candidates))
-	if err := env.Fact(reports.TopicTargets, f.list(found.candidates), detail); err != nil {
+	detail := fmt.Sprintf("%d of %d", found.hits, found.count())
+	if err := env.Fact(reports.TopicTargets, f.list(found), detail); err != nil {
 		return err
 	}
-	object := f.object(env)
-	if err := cluster.Create(ctx, object); err != nil {
-		return fmt.Errorf("create %s %s: %w", f.kind(), client.ObjectKeyFromObject(object), refused(err))
+	object, err := f.create(ctx, env, cluster)
+	if err != nil {
+		return err
 	}
 	proof, err := f.awaitInjected(ctx, env, cluster, object)
 	if err != nil {
@@ -41,7 +42,39 @@ func (f *Fault) Do(ctx context.Context, env scenarios.Env) error {
 	if err := f.confirm(ctx, cluster, found, proof); err != nil {
 		return err
 	}
-	return env.Fact(reports.TopicInjected, proof, proof.Detail)
+	return errors.Join(
+		env.Fact(reports.TopicInjected, proof, proof.Detail),
+		f.watchHeld(env, cluster, object, newCoverage(env, found, proof.Records)),
+	)
+}
+
+// watchHeld watches the object and the pods while the fault holds. A one-shot fault holds nothing.
+func (f *Fault) watchHeld(env scenarios.Env, cluster client.WithWatch, object v1alpha1.InnerObject, covered *coverage) error {
+	held, _ := object.DeepCopyObject().(v1alpha1.InnerObject)
+	err := f.watch(env, taskObject, func(ctx context.Context) error { return keepObject(ctx, env, cluster, held) })
+	selector := f.selector()
+	if err != nil || selector == nil || f.Object.IsOneShot() {
+		return err
+	}
+	return f.watch(env, taskCoverage, func(ctx context.Context) error { return covered.follow(ctx, cluster, selector.Selector) })
+}
+
+// create creates the chaos object and begins to keep its events.
+func (f *Fault) create(ctx context.Context, env scenarios.Env, cluster client.WithWatch) (v1alpha1.InnerObject, error) {
+	object := f.object(env)
+	expires, err := f.expires()
+	if err != nil {
+		return nil, err
+	}
+	object.GetAnnotations()[scenarios.AnnotationExpires] = expires
+	err = f.watch(env, taskEvents, func(ctx context.Context) error { return keepEvents(ctx, env, cluster, f.object(env)) })
+	if err != nil {
+		return nil, err
+	}
+	if err := cluster.Create(ctx, object); err != nil {
+		return nil, fmt.Errorf("create %s %s: %w", f.kind(), client.ObjectKeyFromObject(object), refused(err))
+	}
+	return object, nil
 }
 
 // refused adds the mend to the ways in which Chaos Mesh's webhook refuses.

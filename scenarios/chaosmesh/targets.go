@@ -2,63 +2,49 @@ package chaosmesh
 
 import (
 	"context"
+	"errors"
 	"fmt"
-	"maps"
 	"slices"
-	"strconv"
 	"strings"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
-	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
-	"k8s.io/apimachinery/pkg/fields"
-	"k8s.io/apimachinery/pkg/labels"
-	"k8s.io/apimachinery/pkg/util/intstr"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gamedayhq/gameday/reports"
 	"github.com/gamedayhq/gameday/scenarios"
 )
 
-// selector returns how the fault selects pods; nil for the kinds that select something else.
-func (f *Fault) selector() *v1alpha1.PodSelector {
-	with, ok := f.Object.(v1alpha1.InnerObjectWithSelector)
-	if !ok {
-		return nil
-	}
-	switch selector := with.GetSelectorSpecs()["."].(type) {
-	case *v1alpha1.PodSelector:
-		return selector
-	case *v1alpha1.ContainerSelector:
-		return &selector.PodSelector
-	default:
-		return nil
-	}
-}
-
 // targets is what a fault would hit.
 type targets struct {
-	candidates []corev1.Pod // all that the selector matches
-	hits       int          // how many of them the mode takes, at the most
-	peers      []corev1.Pod // the other side, of a fault between pods
+	candidates []corev1.Pod     // all that the selector matches
+	others     []reports.Target // what is hit that is no pod: machines and volumes
+	hits       int              // how many of them the mode takes, at the most
+	peers      []corev1.Pod     // the other side, of a fault between pods
 }
+
+func (t *targets) count() int { return len(t.candidates) + len(t.others) }
 
 // resolve finds what the fault would hit, by Chaos Mesh's own selector rules, before anything is created. Nothing to hit
 // makes the drill void; more than the blast radius is refused.
 func (f *Fault) resolve(ctx context.Context, cluster client.WithWatch) (*targets, error) {
 	selector := f.selector()
 	if selector == nil {
-		return &targets{}, nil
+		return f.resolveOthers(ctx, cluster)
 	}
 	candidates, err := pods(ctx, cluster, selector.Selector)
 	if err != nil {
 		return nil, err
 	}
-	found := &targets{candidates: candidates}
+	found := &targets{candidates: f.withContainers(candidates)}
 	if len(candidates) == 0 {
 		return nil, fmt.Errorf("%w: no pod matches %s", scenarios.ErrVoid, describeSelector(selector.Selector))
 	}
-	if found.hits, err = hits(selector, len(candidates)); err != nil {
+	if len(found.candidates) == 0 {
+		return nil, fmt.Errorf("%w: none of the %d pods that match has a container named %s",
+			scenarios.ErrVoid, len(candidates), strings.Join(f.containers(), " or "))
+	}
+	if found.hits, err = hits(selector.Mode, selector.Value, len(candidates)); err != nil {
 		return nil, err
 	}
 	if found.hits == 0 {
@@ -72,45 +58,99 @@ func (f *Fault) resolve(ctx context.Context, cluster client.WithWatch) (*targets
 			return nil, fmt.Errorf("%w: no pod matches the target %s", scenarios.ErrVoid, describeSelector(chaos.Spec.Target.Selector))
 		}
 	}
-	return found, f.within(found)
+	return found, f.radius.Check(ctx, cluster, scenarios.Targets{Pods: found.candidates, Hits: found.hits, Namespaces: f.namespaces()})
 }
 
-// hits is how many of n candidates the mode takes at the most (selector/generic in Chaos Mesh: percentages round down).
-func hits(selector *v1alpha1.PodSelector, n int) (int, error) {
-	switch selector.Mode {
-	case v1alpha1.OneMode:
-		return min(1, n), nil
-	case v1alpha1.AllMode:
-		return n, nil
+// withContainers keeps the pods that have one of the containers that the fault names.
+func (f *Fault) withContainers(pods []corev1.Pod) []corev1.Pod {
+	names := f.containers()
+	if len(names) == 0 {
+		return pods
 	}
-	value, err := strconv.Atoi(selector.Value)
-	if err != nil {
-		return 0, fmt.Errorf("value %q of mode %s: %w", selector.Value, selector.Mode, err)
+	return slices.DeleteFunc(slices.Clone(pods), func(pod corev1.Pod) bool {
+		return !slices.ContainsFunc(pod.Spec.Containers, func(c corev1.Container) bool { return slices.Contains(names, c.Name) })
+	})
+}
+
+// resolveOthers finds the targets of the kinds that select no pods: those of clouds name theirs in the spec.
+func (f *Fault) resolveOthers(ctx context.Context, cluster client.WithWatch) (*targets, error) {
+	name := func(kind string, parts ...string) (*targets, error) {
+		one := reports.Target{Cluster: f.Cluster, Kind: kind, Name: strings.Join(slices.DeleteFunc(parts, func(p string) bool { return p == "" }), "/")}
+		return &targets{others: []reports.Target{one}, hits: 1}, nil
 	}
-	switch selector.Mode {
-	case v1alpha1.FixedMode:
-		return min(value, n), nil
-	case v1alpha1.FixedPercentMode, v1alpha1.RandomMaxPercentMode:
-		return n * value / 100, nil
+	switch chaos := f.Object.(type) {
+	case *v1alpha1.AWSChaos:
+		return name("AWS instance", chaos.Spec.AWSRegion, chaos.Spec.Ec2Instance, value(chaos.Spec.EbsVolume))
+	case *v1alpha1.GCPChaos:
+		return name("GCP instance", append([]string{chaos.Spec.Project, chaos.Spec.Zone, chaos.Spec.Instance}, chaos.Spec.DeviceNames...)...)
+	case *v1alpha1.AzureChaos:
+		return name("Azure machine", chaos.Spec.SubscriptionID, chaos.Spec.ResourceGroupName, chaos.Spec.VMName, value(chaos.Spec.DiskName))
+	case *v1alpha1.PhysicalMachineChaos:
+		return f.machines(ctx, cluster, chaos.Spec.PhysicalMachineSelector)
 	default:
-		return 0, fmt.Errorf("mode %q is unknown", selector.Mode)
+		return nil, fmt.Errorf("%w: it is not known what a %s hits", scenarios.ErrVoid, f.kind())
 	}
 }
 
-// within holds what would be hit against the blast radius.
-func (f *Fault) within(found *targets) error {
-	if f.radius.MaxPods == nil {
-		return nil
+func value(text *string) string {
+	if text == nil {
+		return ""
 	}
-	limit, err := intstr.GetScaledValueFromIntOrPercent(f.radius.MaxPods, len(found.candidates), false)
+	return *text
+}
+
+// machines resolves physical machines: addresses as they are, others by their objects.
+func (f *Fault) machines(ctx context.Context, cluster client.Reader, s v1alpha1.PhysicalMachineSelector) (*targets, error) {
+	found := &targets{}
+	for _, address := range s.Address {
+		found.others = append(found.others, reports.Target{Cluster: f.Cluster, Kind: "machine", Name: address})
+	}
+	found.hits = len(found.others)
+	if found.hits > 0 {
+		return found, nil
+	}
+	machines, err := physicalMachines(ctx, cluster, s.Selector)
 	if err != nil {
-		return fmt.Errorf("blast radius: %w", err)
+		return nil, err
 	}
-	if found.hits > limit {
-		return fmt.Errorf("blast radius: would hit %d of %d pods, maxPods %s allows %d: narrow the fault or widen spec.blastRadius",
-			found.hits, len(found.candidates), f.radius.MaxPods.String(), limit)
+	for _, m := range machines {
+		found.others = append(found.others, reports.Target{
+			Cluster: f.Cluster, Kind: "PhysicalMachine", Namespace: m.Namespace, Name: m.Name, UID: string(m.UID),
+		})
 	}
-	return nil
+	if len(machines) == 0 {
+		return nil, fmt.Errorf("%w: no PhysicalMachine matches the selector", scenarios.ErrVoid)
+	}
+	if found.hits, err = hits(s.Mode, s.Value, len(machines)); err != nil {
+		return nil, err
+	}
+	if found.hits == 0 {
+		return nil, fmt.Errorf("%w: %s %s of %d machines is none", scenarios.ErrVoid, s.Mode, s.Value, len(machines))
+	}
+	return found, f.radius.Check(ctx, cluster, scenarios.Targets{Namespaces: f.namespaces()})
+}
+
+// physicalMachines selects by the rules that pods are selected by.
+func physicalMachines(ctx context.Context, cluster client.Reader, s v1alpha1.PhysicalMachineSelectorSpec) ([]v1alpha1.PhysicalMachine, error) {
+	match, err := newMatcher(ctx, cluster, v1alpha1.PodSelectorSpec{GenericSelectorSpec: s.GenericSelectorSpec, Pods: s.PhysicalMachines})
+	if err != nil {
+		return nil, err
+	}
+	var out []v1alpha1.PhysicalMachine
+	var errs []error
+	for _, namespace := range match.namespaces() {
+		var list v1alpha1.PhysicalMachineList
+		options := match.options(namespace)
+		if err := cluster.List(ctx, &list, &options); err != nil {
+			errs = append(errs, fmt.Errorf("list PhysicalMachine in %q: %w", namespace, err))
+		}
+		for _, m := range list.Items {
+			if match.match(&corev1.Pod{ObjectMeta: m.ObjectMeta}) {
+				out = append(out, m)
+			}
+		}
+	}
+	return out, errors.Join(errs...)
 }
 
 // Bound keeps the scenario's blast radius and says offline in what the fault exceeds it.
@@ -131,139 +171,28 @@ func (f *Fault) Bound(radius scenarios.BlastRadius) []string {
 // namespaces are those that the fault's selectors name.
 func (f *Fault) namespaces() []string {
 	var out []string
-	add := func(selector v1alpha1.PodSelectorSpec) {
-		out = append(out, selector.Namespaces...)
-		out = append(out, slices.Sorted(maps.Keys(selector.Pods))...)
-	}
+	add := func(s v1alpha1.PodSelectorSpec) { out = append(out, (&matcher{spec: s}).namespaces()...) }
 	if selector := f.selector(); selector != nil {
 		add(selector.Selector)
 	}
-	if chaos, ok := f.Object.(*v1alpha1.NetworkChaos); ok && chaos.Spec.Target != nil {
-		add(chaos.Spec.Target.Selector)
+	switch chaos := f.Object.(type) {
+	case *v1alpha1.NetworkChaos:
+		if chaos.Spec.Target != nil {
+			add(chaos.Spec.Target.Selector)
+		}
+	case *v1alpha1.PhysicalMachineChaos:
+		s := chaos.Spec.PhysicalMachineSelector.Selector
+		add(v1alpha1.PodSelectorSpec{GenericSelectorSpec: s.GenericSelectorSpec, Pods: s.PhysicalMachines})
 	}
 	slices.Sort(out)
 	return slices.Compact(out)
 }
 
-// pods lists what a selector matches, by the rules of pkg/selector/pod in Chaos Mesh.
-func pods(ctx context.Context, cluster client.WithWatch, s v1alpha1.PodSelectorSpec) ([]corev1.Pod, error) {
-	if len(s.Pods) > 0 {
-		return namedPods(ctx, cluster, s.Pods)
-	}
-	options, err := listOptions(s)
-	if err != nil {
-		return nil, err
-	}
-	nodes, err := nodeNames(ctx, cluster, s)
-	if err != nil {
-		return nil, err
-	}
-	var out []corev1.Pod
-	for _, namespace := range s.Namespaces {
-		options.Namespace = namespace
-		var list corev1.PodList
-		if err := cluster.List(ctx, &list, &options); err != nil {
-			return nil, fmt.Errorf("list pods in %q: %w", namespace, err)
-		}
-		for _, pod := range list.Items {
-			if matches(&pod, s, nodes) {
-				out = append(out, pod)
-			}
-		}
-	}
-	return out, nil
-}
-
-func namedPods(ctx context.Context, cluster client.WithWatch, named map[string][]string) ([]corev1.Pod, error) {
-	var out []corev1.Pod
-	for _, namespace := range slices.Sorted(maps.Keys(named)) {
-		for _, name := range named[namespace] {
-			var pod corev1.Pod
-			err := cluster.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, &pod)
-			if client.IgnoreNotFound(err) != nil {
-				return nil, fmt.Errorf("get pod %s/%s: %w", namespace, name, err)
-			}
-			if err == nil {
-				out = append(out, pod)
-			}
-		}
-	}
-	return out, nil
-}
-
-func listOptions(s v1alpha1.PodSelectorSpec) (client.ListOptions, error) {
-	selector, err := metav1.LabelSelectorAsSelector(&metav1.LabelSelector{MatchLabels: s.LabelSelectors, MatchExpressions: s.ExpressionSelectors})
-	if err != nil {
-		return client.ListOptions{}, fmt.Errorf("label selector: %w", err)
-	}
-	options := client.ListOptions{LabelSelector: selector}
-	if len(s.FieldSelectors) > 0 {
-		options.FieldSelector = fields.SelectorFromSet(s.FieldSelectors)
-	}
-	return options, nil
-}
-
-// nodeNames are the nodes that the selector narrows to; nil when it does not.
-func nodeNames(ctx context.Context, cluster client.WithWatch, s v1alpha1.PodSelectorSpec) ([]string, error) {
-	if len(s.Nodes) == 0 && len(s.NodeSelectors) == 0 {
-		return nil, nil
-	}
-	names := slices.Clone(s.Nodes)
-	if len(s.NodeSelectors) > 0 {
-		var list corev1.NodeList
-		if err := cluster.List(ctx, &list, client.MatchingLabels(s.NodeSelectors)); err != nil {
-			return nil, fmt.Errorf("list nodes: %w", err)
-		}
-		for _, node := range list.Items {
-			names = append(names, node.Name)
-		}
-	}
-	if names == nil {
-		names = []string{}
-	}
-	return names, nil
-}
-
-func matches(pod *corev1.Pod, s v1alpha1.PodSelectorSpec, nodes []string) bool {
-	if nodes != nil && !slices.Contains(nodes, pod.Spec.NodeName) {
-		return false
-	}
-	if len(s.PodPhaseSelectors) > 0 && !slices.Contains(s.PodPhaseSelectors, string(pod.Status.Phase)) {
-		return false
-	}
-	return labels.SelectorFromSet(s.AnnotationSelectors).Matches(labels.Set(pod.Annotations))
-}
-
-func describeSelector(s v1alpha1.PodSelectorSpec) string {
-	var parts []string
-	add := func(what string, set map[string]string) {
-		for _, key := range slices.Sorted(maps.Keys(set)) {
-			parts = append(parts, what+key+"="+set[key])
-		}
-	}
-	add("", s.LabelSelectors)
-	add("annotation ", s.AnnotationSelectors)
-	add("field ", s.FieldSelectors)
-	for _, e := range s.ExpressionSelectors {
-		parts = append(parts, strings.TrimSpace(fmt.Sprintf("%s %s %s", e.Key, e.Operator, strings.Join(e.Values, "|"))))
-	}
-	for _, namespace := range slices.Sorted(maps.Keys(s.Pods)) {
-		parts = append(parts, "named "+strings.Join(s.Pods[namespace], "|")+" in "+namespace)
-	}
-	if len(parts) == 0 {
-		parts = append(parts, "(any)")
-	}
-	if len(s.Namespaces) > 0 {
-		parts = append(parts, "in namespace "+strings.Join(s.Namespaces, ", "))
-	}
-	return strings.Join(parts, " ")
-}
-
-// list returns the evidence's form of pods.
-func (f *Fault) list(found []corev1.Pod) []reports.Target {
-	out := make([]reports.Target, 0, len(found))
-	for _, pod := range found {
+// list returns the evidence's form of the targets.
+func (f *Fault) list(found *targets) []reports.Target {
+	out := make([]reports.Target, 0, found.count())
+	for _, pod := range found.candidates {
 		out = append(out, reports.Target{Cluster: f.Cluster, Kind: "Pod", Namespace: pod.Namespace, Name: pod.Name, UID: string(pod.UID)})
 	}
-	return out
+	return append(out, found.others...)
 }

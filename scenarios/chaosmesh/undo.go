@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
-	corev1 "k8s.io/api/core/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gamedayhq/gameday/reports"
@@ -18,61 +16,142 @@ import (
 // Undo ends the fault and returns once it is proven gone: stopped (each record recovered), deleted, nothing left of it.
 //
 // It needs nothing but the cluster. A fault that was never created, or whose object is gone, only has its residue looked for.
+// What does not recover in time is helped along by the rungs of [Ladder] that the scenario allows; what could not be proven
+// undone is named in the error, place by place.
 func (f *Fault) Undo(ctx context.Context, env scenarios.Env) error {
 	cluster, err := env.Clusters.Get(f.Cluster)
 	if err != nil {
 		return err
 	}
-	object := f.object(env)
-	proof := &reports.Proof{By: "records, object gone"}
-	stopErr := f.stop(ctx, env, cluster, object, proof)
-	if errors.Is(stopErr, scenarios.ErrUnreachable) {
-		return stopErr
-	}
-	// Deleting makes the controller recover as well, so it is tried also when stopping did not work.
-	if err := f.remove(ctx, env, cluster, object); err != nil {
-		return errors.Join(stopErr, err)
-	}
-	if err := f.clean(ctx, cluster, object, proof); err != nil {
+	u := &undoing{fault: f, env: env, cluster: cluster, object: f.object(env), ladder: f.Ladder}
+	stopErr := f.stopWatching(env, tasksWhileHeld...)
+	proof, err := u.run(ctx)
+	if err := errors.Join(err, stopErr, f.stopWatching(env, taskEvents)); err != nil {
 		return err
 	}
-	proof.Proven = true
 	return env.Fact(reports.TopicRecovered, proof, proof.Detail)
+}
+
+// undoing is one undo of a fault.
+type undoing struct {
+	fault   *Fault
+	env     scenarios.Env // where what is seen is recorded
+	cluster client.WithWatch
+	object  v1alpha1.InnerObject // filled with what is seen
+	ladder  Ladder
+	proof   reports.Proof
+	left    []site // the places that were not recovered when the object was last seen
+	forced  bool   // the finalizer was cut: the controller's account ended before the fault did
+}
+
+// run climbs the ladder until the object is gone, and then looks for what is left.
+func (u *undoing) run(ctx context.Context) (*reports.Proof, error) {
+	u.proof = reports.Proof{By: "records, object gone"}
+	err := u.stop(ctx)
+	if errors.Is(err, scenarios.ErrUnreachable) {
+		return nil, err
+	}
+	// Deleting makes the controller recover as well, so it is tried also when stopping did not work.
+	if removeErr := u.remove(ctx, u.ladder.any()); removeErr != nil {
+		err = errors.Join(err, removeErr)
+		if errors.Is(removeErr, scenarios.ErrUnreachable) || !u.ladder.any() {
+			return nil, u.notRecovered(ctx, err)
+		}
+		if err := u.climb(ctx); err != nil {
+			return nil, u.notRecovered(ctx, errors.Join(removeErr, err))
+		}
+	}
+	if err := u.clean(ctx); err != nil {
+		return nil, u.notRecovered(ctx, err)
+	}
+	u.proof.Proven = true
+	return &u.proof, nil
 }
 
 // stop pauses a lasting fault, which is Chaos Mesh's way to recover it and to keep its account of that, and waits until every
 // record says that it is recovered. A one-shot fault has nothing to stop.
-func (f *Fault) stop(ctx context.Context, env scenarios.Env, cluster client.WithWatch, object v1alpha1.InnerObject, proof *reports.Proof) error {
-	if object.IsOneShot() {
-		proof.By = "object gone"
+func (u *undoing) stop(ctx context.Context) error {
+	if u.object.IsOneShot() {
+		u.proof.By = "object gone"
 		return nil
 	}
 	ctx, cancel := half(ctx)
 	defer cancel()
-	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:"true"}}}`, v1alpha1.PauseAnnotationKey)
-	pause, _ := object.DeepCopyObject().(v1alpha1.InnerObject)
-	err := scenarios.Insist(ctx, func(ctx context.Context) error {
-		return cluster.Patch(ctx, pause, client.RawPatch("application/merge-patch+json", patch))
-	})
-	if err != nil {
-		return ignoreGone(fmt.Errorf("pause %s: %w", client.ObjectKeyFromObject(object), err))
+	if err := u.early(ctx); err != nil {
+		return err
 	}
-	archive := &archive{env: env}
-	err = scenarios.Await(ctx, cluster, object, func(here bool) scenarios.State {
+	err := u.annotate(ctx, v1alpha1.PauseAnnotationKey, "true")
+	if err != nil {
+		return client.IgnoreNotFound(fmt.Errorf("pause %s: %w", client.ObjectKeyFromObject(u.object), err))
+	}
+	err = u.await(ctx, func(here bool) scenarios.State {
 		if !here {
 			return scenarios.State{Done: true, Seen: "gone"}
 		}
-		if err := archive.keep(object); err != nil {
-			return scenarios.State{Err: err}
-		}
-		proof.Records = sites(object)
-		return scenarios.State{Done: allRecovered(proof.Records), Seen: describeSites(object, proof.Records)}
+		return scenarios.State{Done: allRecovered(u.proof.Records), Seen: describeSites(u.object, u.proof.Records)}
 	})
 	if err != nil {
 		return fmt.Errorf("not recovered: %w", err)
 	}
-	proof.Detail = fmt.Sprintf("recovered at %d places by the controller's records, then deleted", len(proof.Records))
+	u.proof.Detail = fmt.Sprintf("recovered at %d places by the controller's records, then deleted", len(u.proof.Records))
 	return nil
+}
+
+// early finds out whether the fault had ended by itself before it was stopped: its duration counts from creation. What was
+// watched after that was watched without the fault, so it makes the drill void.
+func (u *undoing) early(ctx context.Context) error {
+	err := scenarios.Insist(ctx, func(ctx context.Context) error {
+		return u.cluster.Get(ctx, client.ObjectKeyFromObject(u.object), u.object)
+	})
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("look at %s %s: %w", u.fault.kind(), client.ObjectKeyFromObject(u.object), err)
+	}
+	if err != nil {
+		return nil
+	}
+	seen := sites(u.object)
+	over, _, err := u.object.DurationExceeded(time.Now())
+	if err != nil {
+		return fmt.Errorf("read the duration of %s: %w", client.ObjectKeyFromObject(u.object), err)
+	}
+	if !over || !allInjected(seen) || u.object.IsPaused() || !recoveredOnce(seen) {
+		return nil
+	}
+	return u.env.Fact(reports.TopicVoid, nil,
+		"the fault's own duration ended it before its hold was over: what was watched after that was watched without it: "+describeSites(u.object, seen))
+}
+
+func recoveredOnce(sites []reports.Site) bool {
+	for _, site := range sites {
+		if site.Recovered > 0 {
+			return true
+		}
+	}
+	return false
+}
+
+// annotate patches one annotation: Chaos Mesh's controllers update the whole object, so ours may touch nothing else of it.
+func (u *undoing) annotate(ctx context.Context, key, value string) error {
+	patch := fmt.Appendf(nil, `{"metadata":{"annotations":{%q:%q}}}`, key, value)
+	object, _ := u.object.DeepCopyObject().(v1alpha1.InnerObject)
+	return scenarios.Insist(ctx, func(ctx context.Context) error {
+		return u.cluster.Patch(ctx, object, client.RawPatch("application/merge-patch+json", patch))
+	})
+}
+
+// await watches the object, keeps each state of it in the record, and remembers which places are not recovered.
+func (u *undoing) await(ctx context.Context, see func(here bool) scenarios.State) error {
+	archive := &archive{env: u.env}
+	return scenarios.Await(ctx, u.cluster, u.object, func(here bool) scenarios.State {
+		if here {
+			if err := archive.keep(u.object); err != nil {
+				return scenarios.State{Err: err}
+			}
+			u.proof.Records = sites(u.object)
+			u.left = unrecovered(u.object)
+		}
+		return see(here)
+	})
 }
 
 // half leaves the other half of the time that is left to what comes after.
@@ -81,14 +160,7 @@ func half(ctx context.Context) (context.Context, context.CancelFunc) {
 	if !ok {
 		return context.WithCancel(ctx)
 	}
-	return context.WithTimeoutCause(ctx, time.Until(deadline)/2, errors.New("half of the undo's time is over"))
-}
-
-func ignoreGone(err error) error {
-	if client.IgnoreNotFound(errors.Unwrap(err)) == nil {
-		return nil
-	}
-	return err
+	return context.WithTimeoutCause(ctx, time.Until(deadline)/2, errors.New("its share of the undo's time is over"))
 }
 
 func allRecovered(sites []reports.Site) bool {
@@ -101,123 +173,31 @@ func allRecovered(sites []reports.Site) bool {
 }
 
 // remove deletes the object and waits until it is gone, which Chaos Mesh allows once all is recovered.
-func (f *Fault) remove(ctx context.Context, env scenarios.Env, cluster client.WithWatch, object v1alpha1.InnerObject) error {
-	key := client.ObjectKeyFromObject(object)
-	err := scenarios.Insist(ctx, func(ctx context.Context) error { return cluster.Delete(ctx, object) })
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("delete %s %s: %w", f.kind(), key, err)
+func (u *undoing) remove(ctx context.Context, more bool) error {
+	if more {
+		var cancel context.CancelFunc
+		ctx, cancel = half(ctx)
+		defer cancel()
 	}
-	object.SetNamespace(key.Namespace)
-	object.SetName(key.Name)
-	archive := &archive{env: env}
-	err = scenarios.Await(ctx, cluster, object, func(here bool) scenarios.State {
-		if !here {
-			return scenarios.State{Done: true, Seen: "gone"}
-		}
-		return scenarios.State{Seen: "still there: " + describeSites(object, sites(object)), Err: archive.keep(object)}
-	})
-	if err != nil {
+	key := client.ObjectKeyFromObject(u.object)
+	err := scenarios.Insist(ctx, func(ctx context.Context) error { return u.cluster.Delete(ctx, u.object) })
+	if client.IgnoreNotFound(err) != nil {
+		return fmt.Errorf("delete %s %s: %w", u.fault.kind(), key, err)
+	}
+	u.object.SetNamespace(key.Namespace)
+	u.object.SetName(key.Name)
+	if err := u.gone(ctx); err != nil {
 		return fmt.Errorf("the fault may still be in place: %w", err)
 	}
 	return nil
 }
 
-// clean looks for what the fault left behind, and waits until the pods that it hit are back.
-func (f *Fault) clean(ctx context.Context, cluster client.WithWatch, object v1alpha1.InnerObject, proof *reports.Proof) error {
-	if err := f.noRules(ctx, cluster, object, proof); err != nil {
-		return err
-	}
-	return f.podsBack(ctx, cluster, proof)
-}
-
-// noRules waits until no PodNetworkChaos holds a rule of this fault any more.
-func (f *Fault) noRules(ctx context.Context, cluster client.WithWatch, object v1alpha1.InnerObject, proof *reports.Proof) error {
-	if _, ok := f.Object.(*v1alpha1.NetworkChaos); !ok {
-		return nil
-	}
-	source := object.GetNamespace() + "/" + object.GetName()
-	for _, namespace := range f.namespaces() {
-		list := &v1alpha1.PodNetworkChaosList{}
-		err := scenarios.AwaitList(ctx, cluster, list, client.ListOptions{Namespace: namespace}, func() scenarios.State {
-			left := rulesOf(list.Items, source)
-			return scenarios.State{Done: len(left) == 0, Seen: fmt.Sprintf("rules left on the pods %v", left)}
-		})
-		if err != nil {
-			return fmt.Errorf("rules of the fault may be left: %w", err)
+// gone waits until the object is gone.
+func (u *undoing) gone(ctx context.Context) error {
+	return u.await(ctx, func(here bool) scenarios.State {
+		if !here {
+			return scenarios.State{Done: true, Seen: "gone"}
 		}
-	}
-	proof.By += ", no rule in PodNetworkChaos"
-	return nil
-}
-
-// rulesOf names the pods that still hold rules of a source.
-func rulesOf(items []v1alpha1.PodNetworkChaos, source string) []string {
-	var out []string
-	for _, item := range items {
-		var sources []string
-		for _, rule := range item.Spec.Iptables {
-			sources = append(sources, rule.Source)
-		}
-		for _, rule := range item.Spec.TrafficControls {
-			sources = append(sources, rule.Source)
-		}
-		for _, rule := range item.Spec.IPSets {
-			sources = append(sources, rule.Source)
-		}
-		for _, one := range sources {
-			if strings.HasPrefix(one, source) {
-				out = append(out, item.Name)
-				break
-			}
-		}
-	}
-	return out
-}
-
-// podsBack waits until all pods that the selector matches are ready and none is going. It is an independent sign: the
-// kubelet's, not Chaos Mesh's.
-func (f *Fault) podsBack(ctx context.Context, cluster client.WithWatch, proof *reports.Proof) error {
-	selector := f.selector()
-	if selector == nil || len(selector.Selector.Namespaces) == 0 {
-		return nil
-	}
-	options, err := listOptions(selector.Selector)
-	if err != nil {
-		return err
-	}
-	for _, namespace := range selector.Selector.Namespaces {
-		options.Namespace = namespace
-		list := &corev1.PodList{}
-		err := scenarios.AwaitList(ctx, cluster, list, options, func() scenarios.State {
-			ready, not := readiness(list.Items)
-			return scenarios.State{Done: len(not) == 0 && ready > 0, Seen: fmt.Sprintf("%d pods ready, not ready: %v", ready, not)}
-		})
-		if err != nil {
-			return fmt.Errorf("the pods are not back: %w", err)
-		}
-	}
-	proof.Independent = true
-	proof.By += ", pods ready"
-	proof.Detail = strings.TrimPrefix(proof.Detail+"; all pods that the selector matches are ready", "; ")
-	return nil
-}
-
-func readiness(pods []corev1.Pod) (ready int, not []string) {
-	for _, pod := range pods {
-		if pod.DeletionTimestamp == nil && isReady(&pod) {
-			ready++
-			continue
-		}
-		not = append(not, pod.Name)
-	}
-	return ready, not
-}
-
-func isReady(pod *corev1.Pod) bool {
-	for _, condition := range pod.Status.Conditions {
-		if condition.Type == corev1.PodReady {
-			return condition.Status == corev1.ConditionTrue
-		}
-	}
-	return false
+		return scenarios.State{Seen: "still there: " + describeSites(u.object, u.proof.Records)}
+	})
 }

@@ -1,0 +1,260 @@
+package chaosmesh
+
+import (
+	"context"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	corev1 "k8s.io/api/core/v1"
+	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
+	"sigs.k8s.io/controller-runtime/pkg/client"
+
+	"github.com/gamedayhq/gameday/reports"
+)
+
+const (
+	burn = `{kind: StressChaos, LADDER spec: {mode: all, ` + selector + `, stressors: {cpu: {workers: 1, load: 50}}}}`
+	cut  = `{kind: NetworkChaos, LADDER spec: {action: partition, mode: all, ` + selector + `}}`
+	kill = `{kind: PodChaos, spec: {action: pod-kill, mode: one, ` + selector + `}}`
+)
+
+func with(ladder, chaos string) string { return strings.ReplaceAll(chaos, "LADDER", ladder) }
+
+func TestUndoIsProven(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlay(t, with("", burn))
+		if err := p.do(t, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.undo(t, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		proof := p.proof(t, reports.TopicRecovered)
+		if !proof.Proven || !proof.Independent || len(proof.Records) != 3 || proof.Records[0].Recovered != 1 {
+			t.Errorf("proof %+v", proof)
+		}
+		if err := p.undo(t, time.Minute); err != nil {
+			t.Errorf("undone again: %v", err)
+		}
+	})
+}
+
+func TestWhatIsLeftIsNamed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlay(t, with("", burn))
+		p.stuck = func() bool { return true }
+		if err := p.do(t, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		err := p.undo(t, time.Minute)
+		wants(t, err, "StressChaos shop/a-test-1-break is not proven undone at", "shop/shop-a (pod uid uid-a on node node-1)", "shop/shop-c (pod uid")
+		if len(p.of(reports.TopicRecovered)) != 0 {
+			t.Error("a recovery was recorded")
+		}
+		left, err := Leftovers(t.Context(), p.world)
+		if err != nil || len(left) != 1 || left[0].String() != `StressChaos shop/a-test-1-break of step "break" of drill a-test-1` {
+			t.Fatalf("left %v: %v", left, err)
+		}
+		if until := time.Until(left[0].Expires); until <= 0 || until > time.Hour {
+			t.Errorf("expires in %v", until)
+		}
+	})
+}
+
+func TestLadder(t *testing.T) {
+	for what, row := range map[string]struct {
+		chaos string
+		stuck func(p *play) bool
+		want  []string // of the error; none: undone
+		by    string
+	}{
+		"a restart takes the fault with the pod": {
+			chaos: with("undo: {restart: true},", burn), stuck: unrestarted, by: "targets restarted",
+		},
+		"a restart that does not help": {
+			chaos: with("undo: {restart: true},", burn), stuck: always, want: []string{"restarted the pods [shop/shop-a shop/shop-b shop/shop-c]"},
+		},
+		"a cut finalizer proves nothing": {
+			chaos: with("undo: {force: true},", burn), stuck: always, want: []string{"pod shop/shop-a is still the one", "uid-a on node node-1"},
+		},
+		"a cut finalizer after a restart": {
+			chaos: with("undo: {restart: true, force: true},", burn), stuck: always, by: "pods replaced",
+		},
+		"a cut finalizer of a cut network without rules": {
+			chaos: with("undo: {force: true},", cut), stuck: always, by: "no rule in PodNetworkChaos",
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				p := newPlay(t, row.chaos)
+				p.stuck = func() bool { return row.stuck(p) }
+				remake(t, p)
+				if err := p.do(t, time.Minute); err != nil {
+					t.Fatal(err)
+				}
+				err := p.undo(t, time.Minute)
+				if row.want != nil {
+					wants(t, err, row.want...)
+					return
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				if proof := p.proof(t, reports.TopicRecovered); !proof.Proven || !strings.Contains(proof.By, row.by) {
+					t.Errorf("proof %+v, want by %q", proof, row.by)
+				}
+			})
+		})
+	}
+}
+
+func always(*play) bool { return true }
+
+// unrestarted: the fault stays while one of the pods is there that it was injected into.
+func unrestarted(p *play) bool {
+	var list corev1.PodList
+	err := p.WithWatch.List(context.Background(), &list)
+	return err != nil || slices.ContainsFunc(list.Items, func(pod corev1.Pod) bool { return strings.HasPrefix(string(pod.UID), "uid-") })
+}
+
+// remake puts a ready pod of another UID in the place of each that is deleted, as a StatefulSet does.
+func remake(t *testing.T, p *play) {
+	t.Helper()
+	events, err := p.Watch(t.Context(), &corev1.PodList{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() {
+		defer events.Stop()
+		for {
+			select {
+			case <-t.Context().Done():
+				return
+			case event := <-events.ResultChan():
+				if pod, ok := event.Object.(*corev1.Pod); ok && event.Type == "DELETED" {
+					if err := p.Create(t.Context(), shopPod(pod.Name, "new-"+pod.UID)); err != nil {
+						t.Error(err)
+					}
+					if err := p.settle(t.Context(), p.WithWatch); err != nil && t.Context().Err() == nil {
+						t.Error(err)
+					}
+				}
+			}
+		}
+	}()
+}
+
+func TestRulesLeftAreNamed(t *testing.T) {
+	for what, rule := range map[string]*v1alpha1.PodNetworkChaos{
+		"a rule": {Spec: v1alpha1.PodNetworkChaosSpec{Iptables: []v1alpha1.RawIptables{{
+			Name: "x", Direction: v1alpha1.Input, RawRuleSource: v1alpha1.RawRuleSource{Source: "shop/a-test-1-break"},
+		}}}},
+		"a failure to take one away": {Status: v1alpha1.PodNetworkChaosStatus{FailedMessage: "no daemon on node-1"}},
+	} {
+		t.Run(what, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				rule.Namespace, rule.Name = "shop", "shop-b"
+				p := newPlay(t, with("", cut), rule)
+				if err := p.do(t, time.Minute); err != nil {
+					t.Fatal(err)
+				}
+				wants(t, p.undo(t, time.Minute), "rules of the fault may be left", "shop/shop-b")
+			})
+		})
+	}
+}
+
+func TestRulesOfOthersAreNoneOfOurs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		other := &v1alpha1.PodNetworkChaos{
+			ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: "shop-b"},
+			Spec: v1alpha1.PodNetworkChaosSpec{TrafficControls: []v1alpha1.RawTrafficControl{{
+				Source: "shop/a-test-1-break-2",
+			}}},
+		}
+		p := newPlay(t, with("", cut), other)
+		if err := p.do(t, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.undo(t, time.Minute); err != nil {
+			t.Error(err)
+		}
+	})
+}
+
+func TestRecoverNeedsTheClusterAlone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlay(t, with("undo: {restart: true},", burn))
+		if err := p.do(t, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		left, err := Leftovers(t.Context(), p.world)
+		if err != nil || len(left) != 1 {
+			t.Fatalf("left %v: %v", left, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		for range 2 {
+			proof, err := Recover(ctx, p.world, left[0])
+			if err != nil || !proof.Proven {
+				t.Fatalf("proof %+v: %v", proof, err)
+			}
+		}
+		if left, err := Leftovers(ctx, p.world); err != nil || len(left) != 0 {
+			t.Errorf("left %v: %v", left, err)
+		}
+	})
+}
+
+func TestRecoverUsesTheLadderOfTheObject(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlay(t, with("undo: {restart: true},", burn))
+		p.stuck = func() bool { return unrestarted(p) }
+		remake(t, p)
+		if err := p.do(t, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		left, err := Leftovers(t.Context(), p.world)
+		if err != nil || len(left) != 1 {
+			t.Fatalf("left %v: %v", left, err)
+		}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		proof, err := Recover(ctx, p.world, left[0])
+		if err != nil || !strings.Contains(proof.By, "targets restarted") {
+			t.Errorf("proof %+v: %v", proof, err)
+		}
+	})
+}
+
+func TestAFaultThatEndedByItselfVoidsTheDrill(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlay(t, with("", strings.Replace(burn, "spec: {", "spec: {duration: 30s, ", 1)))
+		if err := p.do(t, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		object := &v1alpha1.StressChaos{}
+		key := client.ObjectKey{Namespace: "shop", Name: "a-test-1-break"}
+		if err := p.Get(t.Context(), key, object); err != nil {
+			t.Fatal(err)
+		}
+		object.CreationTimestamp = metav1.NewTime(time.Now().Add(-31 * time.Second))
+		for _, record := range object.Status.Experiment.Records {
+			record.Phase, record.RecoveredCount = v1alpha1.NotInjected, 1
+		}
+		if err := p.Update(t.Context(), object); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.undo(t, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		void := p.of(reports.TopicVoid)
+		if len(void) != 1 || !strings.Contains(void[0].Detail, "ended it before its hold was over") {
+			t.Errorf("recorded %v", void)
+		}
+	})
+}
