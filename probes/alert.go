@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/http"
 	"net/url"
 	"slices"
 	"strings"
@@ -19,11 +18,13 @@ type Alert struct {
 	URL    string            `json:"url"`              // of the Prometheus, without /api/v1
 	Name   string            `json:"name"`             // of the alert
 	Labels map[string]string `json:"labels,omitempty"` // which the alert must carry, among others
+	Access
 }
 
 // Problems says what is wrong with the question, each as "field: what, and the mend".
 func (a Alert) Problems() []string {
 	problems := prometheusProblems(a.URL)
+	problems = append(problems, a.problems()...)
 	if a.Name == "" {
 		problems = append(problems, "name: missing")
 	}
@@ -35,7 +36,7 @@ func (a Alert) Problems() []string {
 
 // String says in words what is asked, without secrets.
 func (a Alert) String() string {
-	return fmt.Sprintf("alert %s at %s, bad while it fires", a.selector(), redact(a.URL))
+	return fmt.Sprintf("alert %s at %s%s, bad while it fires", a.selector(), redact(a.URL), a.words())
 }
 
 // selector writes the alert as PromQL would.
@@ -52,33 +53,36 @@ func (a Alert) selector() string {
 
 // New makes the probe ready to ask, or returns all that is wrong with it.
 func (a Alert) New() (Probe, error) {
-	if problems := a.Problems(); len(problems) > 0 {
-		return nil, fmt.Errorf("alert probe: %s", strings.Join(problems, "; "))
-	}
-	base, err := url.Parse(a.URL)
+	p, v, err := a.ready()
 	if err != nil {
-		return nil, fmt.Errorf("alert probe: read the url: %w", err)
+		return nil, err
 	}
-	return &alertProbe{config: a, api: prometheusAPI{
-		base: base, prepare: func(r *http.Request) { r.Header.Set("User-Agent", "gameday") },
-		client: &http.Client{Transport: transport(false, false), CheckRedirect: noRedirect},
-	}}, nil
+	return v.seal(p), nil
+}
+
+func (a Alert) ready() (*alertProbe, *vault, error) {
+	if problems := a.Problems(); len(problems) > 0 {
+		return nil, nil, fmt.Errorf("alert probe: %s", strings.Join(problems, "; "))
+	}
+	var v vault
+	api, err := newPrometheusAPI(a.URL, a.Access, &v)
+	if err != nil {
+		return nil, nil, fmt.Errorf("alert probe: %w", err)
+	}
+	return &alertProbe{config: a, api: api}, &v, nil
 }
 
 // Falsified asks whether the Prometheus has a rule of the alert's name, and says that the alert fires if it does: an alert that no
 // rule knows could never fire.
 func (a Alert) Falsified() (Probe, string) {
-	return Func(func(ctx context.Context) error {
-		made, err := a.New()
+	ask := func() (Probe, error) {
+		p, v, err := a.ready()
 		if err != nil {
-			return fmt.Errorf("%w: %w", ErrNotAsked, err)
+			return nil, err
 		}
-		p, ok := made.(*alertProbe)
-		if !ok {
-			return fmt.Errorf("%w: %T is no alert", ErrNotAsked, made)
-		}
-		return p.ruled(ctx)
-	}), "with every alert taken to fire that a rule of its Prometheus can raise, it must be bad"
+		return v.seal(Func(p.ruled)), nil
+	}
+	return laterWitness{later: ask, name: prometheusAt(a.URL)}, "with every alert taken to fire that a rule of its Prometheus can raise, it must be bad"
 }
 
 // alertProbe is an Alert made ready.

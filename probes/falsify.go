@@ -30,12 +30,31 @@ func (c atClosedPort) Probe(ctx context.Context) error {
 		return fmt.Errorf("%w: hold a closed port: %w", ErrNotAsked, err)
 	}
 	defer release()
-	probe, err := c.put(address)
+	return later(func() (Probe, error) { return c.put(address) }).Probe(ctx)
+}
+
+// later is a question that is made when it is asked. That it cannot be made is the harness's fault.
+type later func() (Probe, error)
+
+// Probe makes the question and asks it once.
+func (l later) Probe(ctx context.Context) error {
+	probe, err := l()
 	if err != nil {
 		return fmt.Errorf("%w: %w", ErrNotAsked, err)
 	}
 	return probe.Probe(ctx)
 }
+
+// laterWitness is such a question to somebody else about the system, whose silence is no bad answer.
+type laterWitness struct {
+	later
+	name string
+}
+
+var _ Witness = laterWitness{}
+
+// Witness says who is asked.
+func (l laterWitness) Witness() string { return l.name }
 
 // holdClosedPort returns the address of a port that refuses connections until it is released. It is the near end of a connection
 // of ours: nobody listens there, and since it is in use nobody else can begin to.

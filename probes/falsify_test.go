@@ -61,6 +61,20 @@ func TestQuestionsAreFalsified(t *testing.T) {
 	}
 }
 
+// A witness that is silent says nothing, also when it is asked so that it must say bad.
+func TestASilentWitnessProvesNothing(t *testing.T) {
+	url := "http://" + serve(t, nil)
+	for name, question := range map[string]Falsifier{
+		"alert":      Alert{URL: url, Name: "A"},
+		"prometheus": Prometheus{URL: url, Query: "up", Comparator: Comparator{Value: "1"}},
+	} {
+		twin, _ := question.Falsified()
+		if s := Once(t.Context(), twin, 50*ms); s.Outcome != Missed {
+			t.Errorf("%s: got %+v, want missed", name, s)
+		}
+	}
+}
+
 // While it is held, the port refuses and nobody else can take it.
 func TestAClosedPortIsOurs(t *testing.T) {
 	address, release, err := holdClosedPort(t.Context())

@@ -11,6 +11,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/theory/jsonpath"
 )
 
 // HTTP asks a URL and expects a status and, if wanted, a body.
@@ -19,17 +21,20 @@ import (
 // on talking to the one server it knows, and sees nothing of a door that takes no new callers, a name that is gone or a certificate
 // that ran out. No proxy is used, for the same reason: the answer must be the system's.
 type HTTP struct {
-	URL             string            `json:"url"`
-	Method          string            `json:"method,omitempty"`     // GET unless said
-	Headers         map[string]string `json:"headers,omitempty"`    // values reach no sample and no description; Host names the virtual host
-	Body            string            `json:"body,omitempty"`       // sent with the question
-	Status          StatusSet         `json:"status,omitempty"`     // which statuses are good; 200-299 unless said
-	BodyRegexp      string            `json:"bodyRegexp,omitempty"` // what the body must match, within its first MiB
-	KeepConnections bool              `json:"keepConnections,omitempty"`
+	URL    string `json:"url"`
+	Method string `json:"method,omitempty"` // GET unless said
+	Body   string `json:"body,omitempty"`   // sent with the question
+	Access
+	Status          StatusSet     `json:"status,omitempty"`        // which statuses are good; 200-299 unless said
+	BodyRegexp      string        `json:"bodyRegexp,omitempty"`    // what the body must match, within its first MiB
+	BodyNotRegexp   string        `json:"bodyNotRegexp,omitempty"` // what it must not match there
+	JSON            *JSONExpected `json:"json,omitempty"`          // what it must hold there as JSON
+	KeepConnections bool          `json:"keepConnections,omitempty"`
+	// HTTP2 speaks HTTP/2 and nothing else: agreed on over TLS, and known beforehand on a plain connection.
+	HTTP2 bool `json:"http2,omitempty"`
 	// Redirects is how many redirects are followed, none unless said: then the redirect is the answer. Headers are not taken
 	// along to another host or from https to http.
-	Redirects   int  `json:"redirects,omitempty"`
-	InsecureTLS bool `json:"insecureTLS,omitempty"` // accept any certificate
+	Redirects int `json:"redirects,omitempty"`
 }
 
 const (
@@ -45,19 +50,18 @@ func (h HTTP) Problems() []string {
 	if h.Method != "" && !isToken(h.Method) {
 		add("method: %q is no HTTP method", h.Method)
 	}
-	for _, name := range slices.Sorted(maps.Keys(h.Headers)) {
-		if !isToken(name) {
-			add("headers: %q is no header name", name)
-		}
-		if !isHeaderValue(h.Headers[name]) {
-			add("headers: the value of %s holds a control character", name)
-		}
-	}
+	problems = append(problems, h.problems()...)
 	for _, problem := range h.Status.Problems() {
 		add("status: %s", problem)
 	}
 	if _, err := regexp.Compile(h.BodyRegexp); err != nil {
 		add("bodyRegexp: %v", err)
+	}
+	if _, err := regexp.Compile(h.BodyNotRegexp); err != nil {
+		add("bodyNotRegexp: %v", err)
+	}
+	if h.JSON != nil {
+		problems = append(problems, prefixed("json.", h.JSON.problems())...)
 	}
 	if h.Redirects < 0 || h.Redirects > maxRedirects {
 		add("redirects: is %d, must be from 0 to %d", h.Redirects, maxRedirects)
@@ -69,9 +73,7 @@ func (h HTTP) Problems() []string {
 func (h HTTP) String() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "HTTP %s %s", h.method(), redact(h.URL))
-	if len(h.Headers) > 0 {
-		fmt.Fprintf(&b, " with headers %s", strings.Join(slices.Sorted(maps.Keys(h.Headers)), ", "))
-	}
+	b.WriteString(h.words())
 	if h.Body != "" {
 		fmt.Fprintf(&b, " with a body of %d bytes", len(h.Body))
 	}
@@ -79,13 +81,22 @@ func (h HTTP) String() string {
 	if h.BodyRegexp != "" {
 		fmt.Fprintf(&b, " and a body that matches %q", h.BodyRegexp)
 	}
+	if h.BodyNotRegexp != "" {
+		fmt.Fprintf(&b, " and a body that does not match %q", h.BodyNotRegexp)
+	}
+	if h.JSON != nil {
+		fmt.Fprintf(&b, " and JSON with %s", h.JSON)
+	}
+	if h.HTTP2 {
+		b.WriteString(", over HTTP/2")
+	}
 	if h.KeepConnections {
 		b.WriteString(", on kept connections")
 	}
 	if h.Redirects > 0 {
 		fmt.Fprintf(&b, ", following up to %d redirects", h.Redirects)
 	}
-	if h.InsecureTLS {
+	if h.TLS != nil && h.TLS.InsecureSkipVerify {
 		b.WriteString(", accepting any certificate")
 	}
 	return b.String()
@@ -107,26 +118,41 @@ func (h HTTP) New() (Probe, error) {
 	if err != nil {
 		return nil, fmt.Errorf("http probe: %w", err)
 	}
-	request.Header.Set("User-Agent", "gameday")
-	for name, value := range h.Headers {
-		if http.CanonicalHeaderKey(name) == "Host" {
-			request.Host = value
-			continue
-		}
-		request.Header.Set(name, value)
+	var v vault
+	v.hideURL(h.URL)
+	header, host := h.header(&v)
+	request.Header = header
+	if host != "" {
+		request.Host = host
 	}
-	status, err := h.Status.ranges()
-	if err != nil {
-		return nil, fmt.Errorf("http probe: status: %w", err)
+	p := &httpProbe{config: h, request: request}
+	if err := errors.Join(p.expect(), v.err()); err != nil {
+		return nil, fmt.Errorf("http probe: %w", err)
 	}
-	p := &httpProbe{config: h, request: request, status: status}
-	if h.BodyRegexp != "" {
-		if p.body, err = regexp.Compile(h.BodyRegexp); err != nil {
-			return nil, fmt.Errorf("http probe: bodyRegexp: %w", err)
-		}
+	p.client = &http.Client{
+		Transport:     transport(way{keep: h.KeepConnections, http2: h.HTTP2, tls: h.TLS.config(&v)}),
+		CheckRedirect: h.redirect,
 	}
-	p.client = &http.Client{Transport: transport(h.KeepConnections, h.InsecureTLS), CheckRedirect: h.redirect}
-	return p, nil
+	if err := v.err(); err != nil {
+		return nil, fmt.Errorf("http probe: %w", err)
+	}
+	return v.seal(p), nil
+}
+
+// expect makes the expectations ready.
+func (p *httpProbe) expect() error {
+	var errs [4]error
+	p.status, errs[0] = p.config.Status.ranges()
+	if p.config.BodyRegexp != "" {
+		p.body, errs[1] = regexp.Compile(p.config.BodyRegexp)
+	}
+	if p.config.BodyNotRegexp != "" {
+		p.bodyNot, errs[2] = regexp.Compile(p.config.BodyNotRegexp)
+	}
+	if p.config.JSON != nil {
+		p.json, errs[3] = jsonpath.Parse(p.config.JSON.Path)
+	}
+	return errors.Join(errs[:]...)
 }
 
 // Falsified puts the question at a closed port of ours.
@@ -151,6 +177,7 @@ func (h HTTP) redirect(next *http.Request, via []*http.Request) error {
 		for name := range h.Headers {
 			next.Header.Del(name)
 		}
+		next.Header.Del("Authorization")
 	}
 	return nil
 }
@@ -161,6 +188,8 @@ type httpProbe struct {
 	request *http.Request // never sent itself: each ask sends a copy
 	status  []statusRange
 	body    *regexp.Regexp
+	bodyNot *regexp.Regexp
+	json    *jsonpath.Path
 	client  *http.Client
 }
 
@@ -185,6 +214,10 @@ func (p *httpProbe) Probe(ctx context.Context) error {
 		return answered(fmt.Errorf("read the body: %w", err))
 	case p.body != nil && !p.body.Match(body):
 		return &Failure{Reason: ReasonBody, Detail: fmt.Sprintf("%d bytes that do not match %q", len(body), p.config.BodyRegexp)}
+	case p.bodyNot != nil && p.bodyNot.Match(body):
+		return &Failure{Reason: ReasonBody, Detail: fmt.Sprintf("%d bytes that match %q", len(body), p.config.BodyNotRegexp)}
+	case p.json != nil:
+		return p.config.JSON.judge(p.json, body)
 	}
 	return nil
 }
@@ -192,7 +225,7 @@ func (p *httpProbe) Probe(ctx context.Context) error {
 // read reads the body to its end or to maxBody, and keeps it only if somebody looks at it.
 func (p *httpProbe) read(body io.Reader) ([]byte, error) {
 	body = io.LimitReader(body, maxBody)
-	if p.body != nil {
+	if p.body != nil || p.bodyNot != nil || p.json != nil {
 		return io.ReadAll(body)
 	}
 	_, err := io.Copy(io.Discard, body)

@@ -32,7 +32,7 @@ func TestHTTPPutsTheQuestionAsConfigured(t *testing.T) {
 		"GET / " + address + ` "gameday" "" ""`: {URL: server.URL},
 		`POST /a?b=c shop.test "me" "k" "order"`: {
 			URL: server.URL + "/a?b=c", Method: "POST", Body: "order",
-			Headers: map[string]string{"host": "shop.test", "x-key": "k", "user-agent": "me"},
+			Access: carrying("host", "shop.test", "x-key", "k", "user-agent", "me"),
 		},
 	} {
 		if err := ask(t, false, config); err != nil || got != want {
@@ -104,7 +104,7 @@ func TestHTTPFollowsAsManyRedirectsAsAllowed(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen = ""
-			err := ask(t, false, HTTP{URL: server.URL + test.path, Redirects: test.redirects, Headers: map[string]string{"X-Key": "s3cret"}})
+			err := ask(t, false, HTTP{URL: server.URL + test.path, Redirects: test.redirects, Access: carrying("X-Key", "s3cret")})
 			if reasonOf(err) != test.want || seen != test.seen {
 				t.Errorf("got %v and header %q, want %s and %q", err, seen, test.want, test.seen)
 			}
@@ -140,7 +140,7 @@ func TestHTTPConnectsAnewUnlessTold(t *testing.T) {
 
 func TestNoSecretIsTold(t *testing.T) {
 	noResolver(t)
-	headers := map[string]string{"Authorization": "Bearer s3cret"}
+	headers := carrying("Authorization", "Bearer s3cret")
 	refused, dir := closedPort(t), "/?token=s3cret#s3cret"
 	server := webServer(t, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusTeapot) })
 	host := strings.TrimPrefix(server.URL, "http://")
@@ -149,13 +149,13 @@ func TestNoSecretIsTold(t *testing.T) {
 		Problems() []string
 		String() string
 	}{
-		HTTP{URL: "http://me:s3cret@" + refused + dir, Headers: headers, Body: "s3cret"},
-		HTTP{URL: "http://me:s3cret@" + host + dir, Headers: headers},
-		HTTP{URL: "http://me:s3cret@nowhere.test" + dir, Headers: headers},
-		HTTP{URL: "https://me:s3cret@" + host + dir, Headers: headers},
+		HTTP{URL: "http://me:s3cret@" + refused + dir, Access: headers, Body: "s3cret"},
+		HTTP{URL: "http://me:s3cret@" + host + dir, Access: headers},
+		HTTP{URL: "http://me:s3cret@nowhere.test" + dir, Access: headers},
+		HTTP{URL: "https://me:s3cret@" + host + dir, Access: headers},
 		HTTP{URL: "http://me:s3cret@host:port/s3cret"},
 		HTTP{URL: "ftp://me:s3cret@host"},
-		HTTP{URL: "http://h", Headers: map[string]string{"X": "s3cret\n"}},
+		HTTP{URL: "http://h", Access: carrying("X", "s3cret\n")},
 		Alert{URL: "http://me:s3cret@" + refused, Name: "A"},
 		Alert{URL: "http://me:s3cret@" + host, Name: "A"},
 		TCP{Address: refused, Send: "s3cret"},
@@ -180,8 +180,8 @@ func TestConfigsSayWhatIsAsked(t *testing.T) {
 	for want, config := range map[string]fmt.Stringer{
 		"HTTP GET http://shop.example/checkout, want status 200-299": HTTP{URL: "http://shop.example/checkout"},
 		`HTTP POST https://shop.example/a%2Fb?q=…&token=… with headers A, B with a body of 5 bytes, want status 201 and a body that matches "ok", on kept connections, following up to 2 redirects, accepting any certificate`: HTTP{
-			URL: "https://u:p@shop.example/a%2Fb?token=x&q=1&q=2#f", Method: "POST", Headers: map[string]string{"B": "1", "A": "2"}, Body: "order",
-			Status: "201", BodyRegexp: "ok", KeepConnections: true, Redirects: 2, InsecureTLS: true,
+			URL: "https://u:p@shop.example/a%2Fb?token=x&q=1&q=2#f", Method: "POST", Access: trusting(carrying("B", "1", "A", "2")), Body: "order",
+			Status: "201", BodyRegexp: "ok", KeepConnections: true, Redirects: 2,
 		},
 		"HTTP GET (a URL that cannot be read), want status 200-299": HTTP{URL: "http://a b:c"},
 		"TCP db:5432": TCP{Address: "db:5432"},
@@ -210,7 +210,7 @@ func TestConfigProblems(t *testing.T) {
 		"http: no host":              {HTTP{URL: "http:///x"}, []string{"url: names no host"}},
 		"http: no port":              {HTTP{URL: "http://h:x"}, []string{`url: cannot be read: invalid port ":x" after host`}},
 		"http: no method":            {HTTP{URL: url, Method: "GET IT"}, []string{`method: "GET IT" is no HTTP method`}},
-		"http: no header":            {HTTP{URL: url, Headers: map[string]string{"a:": "x", "b": "\r\n"}}, []string{`headers: "a:" is no header name`, "headers: the value of b holds a control character"}},
+		"http: no header":            {HTTP{URL: url, Access: carrying("a:", "x", "b", "\r\n")}, []string{`headers: "a:" is no header name`, "headers: the value of b holds a control character"}},
 		"http: no statuses":          {HTTP{URL: url, Status: "2xx,200,300-200,600"}, []string{`status: "2xx" is no status from 100 to 599 and no range of them like 200-299`, `status: "300-200" is no status from 100 to 599 and no range of them like 200-299`, `status: "600" is no status from 100 to 599 and no range of them like 200-299`}},
 		"http: no regexp, redirects": {HTTP{URL: url, BodyRegexp: "(", Redirects: -1}, []string{"bodyRegexp: error parsing regexp: missing closing ): `(`", "redirects: is -1, must be from 0 to 20"}},
 		"tcp: good":                  {TCP{Address: "[::1]:80"}, nil},

@@ -20,6 +20,14 @@ type Probe interface {
 	Probe(ctx context.Context) error
 }
 
+// Question is a probe's configuration, as data.
+type Question interface {
+	// Problems says offline what is wrong with it, each as "field: what, and the mend".
+	Problems() []string
+	// New makes the probe, or returns all that is wrong. It reads secrets, but asks nobody.
+	New() (Probe, error)
+}
+
 // Func makes a Probe of a function.
 type Func func(ctx context.Context) error
 
@@ -84,6 +92,11 @@ const (
 	ReasonStatus      Reason = "status"      // answered with another status than expected
 	ReasonBody        Reason = "body"        // answered with another content than expected
 	ReasonFiring      Reason = "firing"      // the alert that is watched fires
+	ReasonValue       Reason = "value"       // answered with another value than expected
+	ReasonExpiry      Reason = "expiry"      // a certificate has run out, or will too soon
+	ReasonExit        Reason = "exit"        // the command ended otherwise than expected
+	ReasonQuery       Reason = "query"       // the database answered with an error
+	ReasonAbsent      Reason = "absent"      // the object that is asked about is not there
 	ReasonError       Reason = "error"       // anything else
 )
 

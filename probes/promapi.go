@@ -16,9 +16,22 @@ const maxPrometheus = 16 << 20
 
 // prometheusAPI asks the HTTP API of a Prometheus: https://prometheus.io/docs/prometheus/latest/querying/api/.
 type prometheusAPI struct {
-	base    *url.URL
-	prepare func(*http.Request) // adds what every request carries
-	client  *http.Client
+	base   *url.URL
+	header http.Header // of every request
+	host   string      // the virtual host; that of base unless said
+	client *http.Client
+}
+
+func newPrometheusAPI(raw string, access Access, v *vault) (prometheusAPI, error) {
+	base, err := url.Parse(raw)
+	if err != nil {
+		return prometheusAPI{}, errors.New("url: cannot be read") // without the URL, which may hold a secret
+	}
+	v.hideURL(raw)
+	api := prometheusAPI{base: base}
+	api.header, api.host = access.header(v)
+	api.client = &http.Client{Transport: transport(way{tls: access.TLS.config(v)}), CheckRedirect: noRedirect}
+	return api, v.err()
 }
 
 // prometheusProblems says what is wrong with the base URL of a Prometheus.
@@ -31,7 +44,9 @@ func prometheusProblems(raw string) []string {
 }
 
 // witness names the Prometheus.
-func (p prometheusAPI) witness() string { return "the Prometheus at " + redact(p.base.String()) }
+func (p prometheusAPI) witness() string { return prometheusAt(p.base.String()) }
+
+func prometheusAt(raw string) string { return "the Prometheus at " + redact(raw) }
 
 // get reads what is at a path of the API into data. Its error wraps ErrNotAsked, as all that goes wrong here says nothing of the
 // system that is watched.
@@ -49,7 +64,10 @@ func (p prometheusAPI) fetch(ctx context.Context, path string, query url.Values,
 	if err != nil {
 		return errors.New("its URL cannot be asked") // without the URL, which may hold a secret
 	}
-	p.prepare(request)
+	request.Header = p.header.Clone()
+	if p.host != "" {
+		request.Host = p.host
+	}
 	response, err := p.client.Do(request)
 	if err != nil {
 		if inner, ok := errors.AsType[*url.Error](err); ok {

@@ -3,6 +3,7 @@ package probes
 import (
 	"context"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
 	"fmt"
 	"io"
@@ -35,6 +36,9 @@ func answered(err error) error {
 	if inner, ok := errors.AsType[*url.Error](err); ok {
 		err = inner.Err // without the URL, which may hold a secret
 	}
+	if errors.Is(err, ErrNotAsked) {
+		return err
+	}
 	if ours(err) {
 		return fmt.Errorf("%w: %w", ErrNotAsked, err)
 	}
@@ -60,6 +64,8 @@ func classify(err error) Reason {
 		return ReasonUnreachable
 	case isTimeout(err):
 		return ReasonTimeout
+	case isExpired(err):
+		return ReasonExpiry
 	case isTLS(err):
 		return ReasonTLS
 	case isReset(err):
@@ -86,11 +92,20 @@ func isTLS(err error) bool {
 	return strings.HasPrefix(err.Error(), "tls: ")
 }
 
-// isReset tells a connection that ended before the answer was whole. Of the last case net/http exports no error.
+// isReset tells a connection, or a stream of one, that ended before the answer was whole. Of the last cases net/http exports no error.
 func isReset(err error) bool {
-	return isErrno(err, syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED) ||
-		errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) ||
-		strings.Contains(err.Error(), "server closed idle connection")
+	if isErrno(err, syscall.ECONNRESET, syscall.EPIPE, syscall.ECONNABORTED) || errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		return true
+	}
+	text := err.Error()
+	return strings.Contains(text, "server closed idle connection") || strings.Contains(text, "server sent GOAWAY and closed the connection") ||
+		strings.Contains(text, "stream error: ") && strings.HasSuffix(text, "received from peer")
+}
+
+// isExpired tells a certificate that is refused because it has run out.
+func isExpired(err error) bool {
+	invalid, ok := errors.AsType[x509.CertificateInvalidError](err)
+	return ok && invalid.Reason == x509.Expired
 }
 
 func isA[T error](err error) bool {

@@ -170,11 +170,11 @@ func TestRealConnectionsGiveTheirReason(t *testing.T) {
 		"http: no HTTP":                                  {web(says("SSH-2.0-x\r\n\r\n", false)), ReasonError},
 		"http: a name that is not known":                 {HTTP{URL: "http://nowhere.test"}, ReasonDNS},
 		"https: a certificate nobody vouches for":        {HTTP{URL: tlsServer(t, nil)}, ReasonTLS},
-		"https: any certificate accepted":                {HTTP{URL: tlsServer(t, nil), InsecureTLS: true}, "good"},
+		"https: any certificate accepted":                {HTTP{URL: tlsServer(t, nil), Access: trusting(Access{})}, "good"},
 		"https: the server speaks plain HTTP":            {HTTP{URL: strings.Replace(plain.URL, "http:", "https:", 1)}, ReasonTLS},
 		"https: the server speaks neither":               {HTTP{URL: "https://" + serve(t, says("SSH-2.0-hello\r\n", false))}, ReasonTLS},
-		"https: the server wants a certificate of ours":  {HTTP{URL: tlsServer(t, &tls.Config{ClientAuth: tls.RequireAnyClientCert}), InsecureTLS: true}, ReasonTLS},
-		"https: a version that is too old":               {HTTP{URL: tlsServer(t, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}), InsecureTLS: true}, ReasonTLS}, //nolint:gosec // that is the test
+		"https: the server wants a certificate of ours":  {HTTP{URL: tlsServer(t, &tls.Config{ClientAuth: tls.RequireAnyClientCert}), Access: trusting(Access{})}, ReasonTLS},
+		"https: a version that is too old":               {HTTP{URL: tlsServer(t, &tls.Config{MinVersion: tls.VersionTLS10, MaxVersion: tls.VersionTLS11}), Access: trusting(Access{})}, ReasonTLS}, //nolint:gosec // that is the test
 		"https: the handshake is never answered":         {HTTP{URL: "https://" + serve(t, nil)}, ReasonTimeout},
 		"https: closed within the handshake":             {HTTP{URL: "https://" + serve(t, says("", false))}, ReasonReset},
 		"tcp: somebody accepts":                          {TCP{Address: serve(t, says("", false))}, "good"},

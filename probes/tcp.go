@@ -2,6 +2,7 @@ package probes
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -14,9 +15,10 @@ import (
 
 // TCP connects to an address, sends what is to be sent and waits for what is expected. With neither, a connection is good.
 type TCP struct {
-	Address string `json:"address"` // host:port
-	Send    string `json:"send,omitempty"`
-	Expect  string `json:"expect,omitempty"` // regular expression, looked for in all that was received so far
+	Address string     `json:"address"` // host:port
+	Send    string     `json:"send,omitempty"`
+	Expect  string     `json:"expect,omitempty"` // regular expression, looked for in all that was received so far
+	TLS     *TLSConfig `json:"tls,omitempty"`    // all is said over TLS; {} for the standard configuration
 }
 
 // maxReceived bounds what is read while looking for Expect.
@@ -24,24 +26,35 @@ const maxReceived = 64 << 10
 
 // Problems says what is wrong with the question, each as "field: what, and the mend".
 func (t TCP) Problems() []string {
-	var problems []string
-	host, port, err := net.SplitHostPort(t.Address)
-	number, portErr := strconv.ParseUint(port, 10, 16)
-	switch {
-	case t.Address == "":
-		problems = append(problems, "address: missing")
-	case err != nil || host == "" || portErr != nil || number == 0:
-		problems = append(problems, fmt.Sprintf("address: %q must be host:port, with a port from 1 to 65535", t.Address))
-	}
+	problems := addressProblems("address", t.Address)
 	if _, err := regexp.Compile(t.Expect); err != nil {
 		problems = append(problems, fmt.Sprintf("expect: %v", err))
 	}
-	return problems
+	return append(problems, prefixed("tls.", t.TLS.problems())...)
+}
+
+// addressProblems says what is wrong with a host:port.
+func addressProblems(field, address string) []string {
+	host, port, err := net.SplitHostPort(address)
+	number, portErr := strconv.ParseUint(port, 10, 16)
+	switch {
+	case address == "":
+		return []string{field + ": missing"}
+	case err != nil || host == "" || portErr != nil || number == 0:
+		return []string{fmt.Sprintf("%s: %q must be host:port, with a port from 1 to 65535", field, address)}
+	}
+	return nil
 }
 
 // String says in words what is asked; of what is sent, which may hold a secret, only how much.
 func (t TCP) String() string {
 	text := "TCP " + t.Address
+	if t.TLS != nil {
+		text += " over TLS"
+		if t.TLS.InsecureSkipVerify {
+			text += ", accepting any certificate"
+		}
+	}
 	if t.Send != "" {
 		text += fmt.Sprintf(", send %d bytes", len(t.Send))
 	}
@@ -64,7 +77,14 @@ func (t TCP) New() (Probe, error) {
 		}
 		p.expect = expect
 	}
-	return p, nil
+	var v vault
+	if t.TLS != nil {
+		p.tls = t.TLS.config(&v)
+	}
+	if err := v.err(); err != nil {
+		return nil, fmt.Errorf("tcp probe: %w", err)
+	}
+	return v.seal(p), nil
 }
 
 // Falsified puts the question at a closed port of ours.
@@ -79,16 +99,21 @@ func (t TCP) Falsified() (Probe, string) {
 type tcpProbe struct {
 	config TCP
 	expect *regexp.Regexp
+	tls    *tls.Config // nil: none
 }
 
 // Probe asks once.
 func (p *tcpProbe) Probe(ctx context.Context) error {
-	conn, err := dial(ctx, p.config.Address, false)
-	if err != nil {
-		return answered(err)
+	if p.tls != nil {
+		return handshake(ctx, p.config.Address, p.tls, p.talk)
 	}
+	return converse(ctx, "tcp", p.config.Address, p.talk)
+}
+
+// conversation lets talk have a connection, closes it and reads how it went.
+func conversation(ctx context.Context, conn net.Conn, talk func(net.Conn) error) error {
 	stop := context.AfterFunc(ctx, func() { _ = conn.SetDeadline(time.Unix(1, 0)) }) // fails only on a closed connection
-	err = p.talk(conn)
+	err := talk(conn)
 	stop()
 	if cause := ctx.Err(); err != nil && errors.Is(cause, context.Canceled) {
 		err = cause // not the timeout that the cancellation was turned into

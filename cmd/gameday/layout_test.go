@@ -28,7 +28,8 @@ var picture = map[string][]string{
 	"reports/markdown":     {"reports"},
 	"reports/github":       {"reports"},
 	"reports/prometheus":   {"reports"},
-	"scenarios":            {"probes", "reports"},
+	"probes/kubernetes":    {"probes"},
+	"scenarios":            {"probes", "probes/kubernetes", "reports"},
 	"scenarios/library":    {},
 	"scenarios/chaosmesh":  {"reports", "scenarios"},
 	"scenarios/kubernetes": {"reports", "scenarios"},
@@ -48,8 +49,8 @@ var picture = map[string][]string{
 
 // outside says which foreign packages only some rooms may import.
 var outside = map[string][]string{
-	"k8s.io/":                         {"scenarios", "scenarios/chaosmesh", "scenarios/kubernetes", "dr", "dr/velero", "suites/play", "suites/lab"},
-	"sigs.k8s.io/":                    {"scenarios", "scenarios/chaosmesh", "scenarios/kubernetes", "dr", "dr/velero", "suites/play", "suites/lab", "cmd/gameday"},
+	"k8s.io/":                         {"probes/kubernetes", "scenarios", "scenarios/chaosmesh", "scenarios/kubernetes", "dr", "dr/velero", "suites/play", "suites/lab"},
+	"sigs.k8s.io/":                    {"probes/kubernetes", "scenarios", "scenarios/chaosmesh", "scenarios/kubernetes", "dr", "dr/velero", "suites/play", "suites/lab", "cmd/gameday"},
 	"github.com/chaos-mesh/":          {"scenarios/chaosmesh"},
 	"github.com/vmware-tanzu/velero/": {"dr/velero"},
 	"github.com/onsi/":                {"suites", "suites/gameday"},
