@@ -28,6 +28,8 @@ func Connect(config *rest.Config, add ...func(*runtime.Scheme) error) (client.Wi
 		}
 	}
 	config = rest.CopyConfig(config)
+	// The API server shares itself out fairly. A limit of ours on top would hold an undo up behind a monitor's questions.
+	config.QPS = -1
 	config.Wrap(func(next http.RoundTripper) http.RoundTripper { return bounded{next} })
 	c, err := client.NewWithWatch(config, client.Options{Scheme: scheme})
 	if err != nil {

@@ -14,7 +14,6 @@ import (
 
 	"go.yaml.in/yaml/v3"
 
-	"github.com/gamedayhq/gameday/probes"
 	"github.com/gamedayhq/gameday/reports"
 )
 
@@ -100,22 +99,13 @@ type file struct {
 		Controls    []string           `json:"controls"`
 		Parameters  map[string]string  `json:"parameters"`
 		BlastRadius BlastRadius        `json:"blastRadius"`
-		Monitors    []fileMonitor      `json:"monitors"`
+		Monitors    []*yaml.Node       `json:"monitors"`
 		Baseline    reports.Duration   `json:"baseline"`
 		Steps       []*yaml.Node       `json:"steps"`
 		Settle      reports.Duration   `json:"settle"`
 		StopWhen    []reports.StopWhen `json:"stopWhen"`
 		Objectives  []*yaml.Node       `json:"objectives"`
 	} `json:"spec"`
-}
-
-type fileMonitor struct {
-	Name    string           `json:"name"`
-	Every   reports.Duration `json:"every"`
-	Timeout reports.Duration `json:"timeout"`
-	HTTP    *probes.HTTP     `json:"http"`
-	TCP     *probes.TCP      `json:"tcp"`
-	Alert   *probes.Alert    `json:"alert"`
 }
 
 func (d *decoder) scenario(root *yaml.Node, f *file, kinds Kinds) *Scenario {
@@ -130,7 +120,7 @@ func (d *decoder) scenario(root *yaml.Node, f *file, kinds Kinds) *Scenario {
 		d.mistake(find(root, "kind"), "kind", "is %q, want %s", f.Kind, KindScenario)
 	}
 	for i, m := range f.Spec.Monitors {
-		s.Monitors = append(s.Monitors, d.monitor(root, fmt.Sprintf("spec.monitors[%d]", i), m))
+		s.Monitors = append(s.Monitors, d.monitor(m, fmt.Sprintf("spec.monitors[%d]", i)))
 	}
 	for i, node := range f.Spec.Steps {
 		s.Steps = append(s.Steps, d.step(node, fmt.Sprintf("spec.steps[%d]", i), kinds))
@@ -145,26 +135,6 @@ func (d *decoder) scenario(root *yaml.Node, f *file, kinds Kinds) *Scenario {
 		d.mistake(find(root, problem.path), problem.path, "%s", problem.text)
 	}
 	return s
-}
-
-func (d *decoder) monitor(root *yaml.Node, path string, m fileMonitor) Monitor {
-	out := Monitor{Name: m.Name, Every: m.Every.D(), Timeout: m.Timeout.D()}
-	var asks []Question
-	if m.HTTP != nil {
-		asks = append(asks, *m.HTTP)
-	}
-	if m.TCP != nil {
-		asks = append(asks, *m.TCP)
-	}
-	if m.Alert != nil {
-		asks = append(asks, *m.Alert)
-	}
-	if len(asks) != 1 {
-		d.mistake(find(root, path), path, "asks %d questions, want one of: http, tcp, alert", len(asks))
-		return out
-	}
-	out.Ask = asks[0]
-	return out
 }
 
 // step reads a step: its own fields, and one key that names the action.

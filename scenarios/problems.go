@@ -77,11 +77,6 @@ func (s *Scenario) monitorProblems() []problem {
 	return out
 }
 
-func questionKey(q Question) string {
-	name := fmt.Sprintf("%T", q)
-	return strings.ToLower(name[strings.LastIndex(name, ".")+1:])
-}
-
 func nameProblems(path, name string, seen map[string]bool) []problem {
 	switch {
 	case strings.TrimSpace(name) == "":

@@ -45,7 +45,11 @@ func (r Runner) Play(ctx context.Context, s *Scenario) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
-	questions, err := ask(s.Monitors)
+	asked, err := ready(ctx, s.Monitors, r.Clusters)
+	if err != nil {
+		return err
+	}
+	questions, err := ask(asked)
 	if err != nil {
 		return err
 	}
@@ -57,7 +61,7 @@ func (r Runner) Play(ctx context.Context, s *Scenario) error {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	d := &drill{Runner: r, scenario: s, journal: journal, cancel: cancel, asked: s.Monitors, questions: questions}
+	d := &drill{Runner: r, scenario: s, journal: journal, cancel: cancel, asked: asked, questions: questions}
 	err = d.play(ctx)
 	cancel(err)
 	return errors.Join(err, journal.Close())
@@ -67,9 +71,6 @@ func (r Runner) Play(ctx context.Context, s *Scenario) error {
 func ask(monitors []Monitor) ([]probes.Monitor, error) {
 	var out []probes.Monitor
 	for _, m := range monitors {
-		if m.Ask == nil {
-			return nil, fmt.Errorf("monitor %q asks nothing: give it a probe", m.Name)
-		}
 		probe, err := m.Ask.New()
 		if err != nil {
 			return nil, fmt.Errorf("monitor %q: %w", m.Name, err)

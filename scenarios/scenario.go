@@ -50,15 +50,6 @@ type Monitor struct {
 	Ask     Question
 }
 
-// Question is a probe's configuration. One that is no [probes.Falsifier] as well makes a drill inconclusive: it cannot be proved
-// able to be answered badly.
-type Question interface {
-	// Problems says offline what is wrong with it.
-	Problems() []string
-	// New makes the probe.
-	New() (probes.Probe, error)
-}
-
 // Step is one action of a scenario.
 type Step struct {
 	Name    string
