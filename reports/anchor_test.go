@@ -93,7 +93,8 @@ func TestGround(t *testing.T) {
 		{name: "a failed undo is a fail", drill: "B+40b STID+5UXE+40MZ", objective: fine, kind: "undone", want: Fail, reason: "NOT PROVEN UNDONE: the finalizer stays"},
 		{name: "a failed undo that a later one made good", drill: "B+40b STID+5UXE+40RVMZ", objective: fine, kind: "undone", want: Pass, reason: "the first undo failed"},
 		{name: "an undo that failed after one that did not", drill: "B+40b STID+5URVXE+40MZ", objective: fine, kind: "undone", want: Fail, reason: "NOT PROVEN UNDONE"},
-		{name: "a fault that nobody undid is a fail", drill: "B+40b STID+5", objective: fine, kind: "undone", want: Fail, reason: "NOT PROVEN UNDONE"},
+		{name: "a fault that nobody undid is a fail", drill: "B+40b STID+5E+40MZ", objective: fine, kind: "undone", want: Fail, reason: "NOT PROVEN UNDONE: the drill ended"},
+		{name: "a record that was cut inside a fault is open", drill: "B+40b STID+5", objective: fine, kind: "undone", want: Inconclusive, reason: "NOT PROVEN UNDONE: the record was cut"},
 		{name: "a fault that never started needs no undo, and proves nothing", drill: "B+40b T+5MZ", objective: fine, kind: "undone", want: Inconclusive, reason: "never started"},
 
 		{name: "a step that was done", drill: "B+40bs+3de+40MZ", objective: fine, kind: "done", want: Pass, got: "done 300ms after its start"},

@@ -36,16 +36,36 @@ func (j *availabilityJudge) check() Check {
 	if asked > 0 {
 		c.Got = fmt.Sprintf("%s good: %s", share(slots.Good, asked), slots.words())
 	}
-	if thin := j.thin(leastSlots); thin != "" {
-		if j.window.open == "" && slots.Due >= leastSlots && j.hopeless(slots) {
+	if thin := j.thinner(o.coverage(), o.minSlots()); thin != "" {
+		if j.window.open == "" && slots.Due >= o.minSlots() && j.hopeless(slots) {
 			return c.fail(thin + "; but it would not hold had every missed slot been in its favour")
 		}
 		return c.inconclusive(thin)
 	}
-	if j.holds(slots.Good, asked) {
-		return c.pass("")
+	if !j.holds(slots.Good, asked) {
+		return c.fail(c.Got)
 	}
-	return c.fail(c.Got)
+	if o.Confidence > 0 {
+		return j.sure(c, slots.Good, asked)
+	}
+	return c.pass("")
+}
+
+// sure asks that the limit holds for the Wilson bound too: a share that only may be as good as was asked for proves nothing.
+func (j *availabilityJudge) sure(c Check, good, asked int64) Check {
+	o := j.objective
+	lower, upper := wilson(good, asked, float64(o.Confidence))
+	bound, word := lower, "at least"
+	holds := o.AtLeast != nil && lower >= float64(*o.AtLeast)
+	if o.AtMost != nil {
+		bound, word = upper, "at most"
+		holds = upper <= float64(*o.AtMost)
+	}
+	said := fmt.Sprintf("with %v confidence it is %s %.3f%% good (Wilson bound of %d slots)", o.Confidence, word, 100*bound, asked)
+	if holds {
+		return c.pass(said)
+	}
+	return c.inconclusive(said + ", which does not reach the limit: more slots could tell")
 }
 
 func (j *availabilityJudge) holds(good, of int64) bool {

@@ -118,7 +118,7 @@ func stored(t *testing.T) map[string]struct {
 		"fail":         {Fail, fails},
 		"inconclusive": {Inconclusive, noTarget},
 		"aborted":      {Fail, aborted},
-		"killed":       {Fail, killed},
+		"killed":       {Inconclusive, killed},
 	}
 }
 

@@ -12,7 +12,7 @@ func (p *plan) ground() []judged {
 	for _, info := range p.record.Header.Drill.Steps {
 		step := p.steps[info.Name]
 		if info.Fault {
-			out = append(out, settled{step.injected()}, settled{step.undone()})
+			out = append(out, settled{step.injected()}, settled{step.undone(p.drillEnded.reached)})
 		} else {
 			out = append(out, settled{step.isDone()})
 		}
@@ -123,7 +123,9 @@ func partial(proofs []Proof) string {
 	return ""
 }
 
-func (s *stepRecord) undone() Check {
+// undone judges whether the fault is gone. A drill that ended without an undo left its fault behind, and fails; a record that was
+// cut says nothing of what came later, so that it is open, and as loud.
+func (s *stepRecord) undone(ended bool) Check {
 	c := Check{
 		Name: "undone: " + s.info.Name, Kind: "undone", Step: s.info.Name,
 		Want: "the fault proven gone", Got: "no proof",
@@ -133,7 +135,10 @@ func (s *stepRecord) undone() Check {
 		return c.inconclusive(neverStarted)
 	case s.undo == nil:
 		c.Got = "the fault was started, and nothing tells that it was undone"
-		return c.fail("NOT PROVEN UNDONE: the record ends without the undo; look for what is left of it")
+		if !ended {
+			return c.inconclusive("NOT PROVEN UNDONE: the record was cut before the undo; look for what is left of it")
+		}
+		return c.fail("NOT PROVEN UNDONE: the drill ended without the undo; look for what is left of it")
 	case s.undo.Kind == UndoFailed:
 		c.Got = "the undo failed"
 		return c.fail("NOT PROVEN UNDONE: " + s.undo.Detail)

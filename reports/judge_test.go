@@ -1,8 +1,12 @@
 package reports
 
 import (
+	"encoding/json"
+	"math"
+	"slices"
 	"strings"
 	"testing"
+	"time"
 )
 
 // row is one record in a table, and what must come of it.
@@ -110,6 +114,120 @@ func TestAvailability(t *testing.T) {
 		{name: "missed slots are no harm", drill: "B+40b STID.30-2+8URVE+40MZ", objective: most(during("break"), 0.25), want: Inconclusive},
 		{name: "too much good for a harm, whatever was missed", drill: "B+40b STID+30.10URVE+40MZ", objective: most(during("break"), 0.25), want: Fail, reason: "in its favour"},
 	})
+}
+
+func TestConfidence(t *testing.T) {
+	sure := func(least, confidence Ratio, rigor Rigor) Objective {
+		return &Availability{Of: "shop", Window: during("break"), AtLeast: ratio(least), Confidence: confidence, Rigor: rigor}
+	}
+	most := func(most, confidence Ratio) Objective {
+		return &Availability{Of: "shop", Window: during("break"), AtMost: ratio(most), Confidence: confidence}
+	}
+	runTable(t, []row{
+		{name: "all of few slots good does not show 99%", drill: "B+40b STID+40URVE+40MZ", objective: sure(0.99, 0.95, Rigor{}), want: Inconclusive, reason: "at least 93.665% good (Wilson bound of 40 slots)"},
+		{name: "all of many slots good does", drill: "B+40b STID+300URVE+40MZ", objective: sure(0.99, 0.95, Rigor{}), want: Pass, reason: "at least 99.106% good"},
+		{name: "a share that is too low fails, whatever its bound", drill: "B+40b STID+30-10URVE+40MZ", objective: sure(0.9, 0.95, Rigor{}), want: Fail, reason: "75% good"},
+		{name: "a harm that was surely seen", drill: "B+40b STID-40URVE+40MZ", objective: most(0.1, 0.95), want: Pass, reason: "at most 6.335% good"},
+		{name: "a harm that may have been smaller", drill: "B+40b STID-36+4URVE+40MZ", objective: most(0.1, 0.95), want: Inconclusive, reason: "does not reach the limit"},
+		{name: "without confidence the share is enough", drill: "B+40b STID+40URVE+40MZ", objective: sure(0.99, 0, Rigor{}), want: Pass},
+		{name: "fewer slots are enough when it says so", drill: "B+40b STID+10URVE+40MZ", objective: sure(1, 0, Rigor{MinSlots: 10}), want: Pass},
+		{name: "and still too few", drill: "B+40b STID+9URVE+40MZ", objective: sure(1, 0, Rigor{MinSlots: 10}), want: Inconclusive, reason: "9 slots are too few to say: want at least 10"},
+		{name: "more slots are needed when it says so", drill: "B+40b STID+40URVE+40MZ", objective: sure(1, 0, Rigor{MinSlots: 41}), want: Inconclusive, reason: "want at least 41"},
+		{name: "a lower coverage is enough when it says so", drill: "B+40b STID+80.20URVE+40MZ", objective: sure(1, 0, Rigor{Coverage: 0.8}), want: Pass},
+		{name: "and still too low", drill: "B+40b STID+79.21URVE+40MZ", objective: sure(1, 0, Rigor{Coverage: 0.8}), want: Inconclusive, reason: "want at least 80%"},
+		{name: "a higher coverage is needed when it says so", drill: "B+40b STID+99.1URVE+40MZ", objective: sure(1, 0, Rigor{Coverage: 1}), want: Inconclusive, reason: "want at least 100%"},
+	})
+}
+
+func TestErrorBudget(t *testing.T) {
+	// 40 s of budget: a share of 10% over 400 s.
+	burned := func(share Ratio) Objective {
+		return &ErrorBudget{Of: "shop", Window: during("whole"), SLO: 0.9, Period: limit(400_000), Burned: ratio(share)}
+	}
+	number := func(f float64) *float64 { return &f }
+	rate5m := func(most float64) Objective {
+		return &ErrorBudget{Of: "shop", Window: during("whole"), SLO: 0.99, BurnRate5m: number(most)}
+	}
+	runTable(t, []row{
+		{name: "no bad slot burns nothing", drill: "B+40b STID+40URVE+40MZ", objective: burned(0), want: Pass, got: "0% of the budget of 40s burned"},
+		{name: "40 bad slots of 100 ms are a tenth of it", drill: "B+40b STID-40URVE+40MZ", objective: burned(0.1), want: Pass, got: "10% of the budget"},
+		{name: "one more is above the limit", drill: "B+40b STID-41URVE+40MZ", objective: burned(0.1), want: Fail, reason: "the share of the budget is above its limit"},
+		{name: "a missed slot may have been bad", drill: "B+40b STID-40+40.2URVE+40MZ", objective: burned(0.1), want: Inconclusive, got: "10% to 10.5%", reason: "may be above its limit"},
+		{name: "hardly asked is open", drill: "B+40b STID.40URVE+40MZ", objective: burned(1), want: Inconclusive, reason: "of the slots were asked"},
+		{name: "hardly asked and too much burned all the same is a fail", drill: "B+40b STID-41.40URVE+40MZ", objective: burned(0.1), want: Fail},
+		{name: "a window that never closed is open, however bad", drill: "B+40b STID-100", objective: burned(0.1), want: Inconclusive, reason: "ends within it"},
+		{name: "too few slots are open", drill: "B+5b STID+5URVE+5MZ", objective: burned(1), want: Inconclusive, reason: "too few"},
+		{name: "an unknown monitor is open", drill: "B+40b STID+5URVE+40MZ", objective: &ErrorBudget{Of: "cart", Window: during("whole"), SLO: 0.9, Burned: ratio(1)}, want: Inconclusive, reason: "no monitor"},
+		{name: "30 s of 5 m at 1% allowed is a burn rate of 10", drill: "B+400b STID-300URVE+400MZ", objective: rate5m(10), want: Pass, got: "burn rate over 5m 10;"},
+		{name: "a slot more is above it", drill: "B+400b STID-301URVE+400MZ", objective: rate5m(10), want: Fail, reason: "the burn rate over 5m is above its limit"},
+		{name: "bad stretches further apart than the window do not add up", drill: "B+100b STID-150URVE+3100sd-150e+40MZ", objective: rate5m(5.02), want: Pass, got: "burn rate over 5m 5;"},
+		{name: "bad stretches within it do", drill: "B+100b STID-150URVE+2600sd-150e+40MZ", objective: rate5m(5.02), want: Fail, got: "burn rate over 5m 10;"},
+		{name: "what was missed may have burned", drill: "B+400b STID-300.20URVE+400MZ", objective: rate5m(10), want: Inconclusive, got: "10 to 10.67"},
+		{name: "all bad for longer than the window is the whole rate", drill: "B+40b STID-4000URVE+40MZ", objective: rate5m(1000), want: Pass, got: "burn rate over 5m 100;"},
+		{name: "an hour is counted as well", drill: "B+400b STID-360URVE+400MZ", objective: &ErrorBudget{Of: "shop", Window: during("whole"), SLO: 0.99, BurnRate1h: number(1)}, want: Pass, got: "burn rate over 1h 1;"},
+	})
+}
+
+func TestValue(t *testing.T) {
+	number := func(f float64) *float64 { return &f }
+	value := func(take Take, least, most *float64) Objective {
+		return &Value{Of: "orders", Window: during("break"), Take: take, AtLeast: least, AtMost: most}
+	}
+	for _, r := range []struct {
+		name      string
+		objective Objective
+		facts     map[time.Duration]string // by offset; the step lasts from 4 s to 8 s
+		want      Verdict
+		text      string
+	}{
+		{"the last number is judged", value("", number(3), nil), map[time.Duration]string{5: `{"name":"orders","value":1}`, 6: `{"name":"orders","value":3}`}, Pass, "3 (last of 2)"},
+		{"it can be too low", value("", number(3.5), nil), map[time.Duration]string{5: `{"name":"orders","value":9}`, 6: `{"name":"orders","value":3}`}, Fail, "3 (last of 2)"},
+		{"it can be too high", value("", nil, number(2)), map[time.Duration]string{6: `{"name":"orders","value":3}`}, Fail, "3 (last of 1)"},
+		{"exactly the bounds hold", value("", number(3), number(3)), map[time.Duration]string{6: `{"name":"orders","value":3}`}, Pass, ""},
+		{"the least", value(TakeMin, number(2), nil), map[time.Duration]string{5: `{"name":"orders","value":1}`, 6: `{"name":"orders","value":3}`}, Fail, "1 (min of 2)"},
+		{"the greatest", value(TakeMax, nil, number(2)), map[time.Duration]string{5: `{"name":"orders","value":1}`, 6: `{"name":"orders","value":3}`}, Fail, "3 (max of 2)"},
+		{"the mean", value(TakeMean, number(2), number(2)), map[time.Duration]string{5: `{"name":"orders","value":1}`, 6: `{"name":"orders","value":3}`}, Pass, "2 (mean of 2)"},
+		{"no number is open", value("", number(0), nil), nil, Inconclusive, "no number"},
+		{"a number of another name is none", value("", number(0), nil), map[time.Duration]string{5: `{"name":"carts","value":1}`}, Inconclusive, "no number"},
+		{"a number before the window is none", value("", number(0), nil), map[time.Duration]string{3: `{"name":"orders","value":1}`}, Inconclusive, "no number"},
+		{"a number after the window is none", value("", number(0), nil), map[time.Duration]string{9: `{"name":"orders","value":1}`}, Inconclusive, "no number"},
+		{"a number at the window's end is its", value("", number(0), nil), map[time.Duration]string{8: `{"name":"orders","value":1}`}, Pass, ""},
+		{"a query without data is no zero", value("", nil, number(5)), map[time.Duration]string{5: `{"name":"orders","value":0,"missing":"no data"}`}, Inconclusive, "no data"},
+		{"a number that is not readable is open", value("", nil, number(5)), map[time.Duration]string{5: `{"name":`, 6: `{"name":"orders","value":1}`}, Inconclusive, "not readable"},
+		{"a step that never was is open", &Value{Of: "orders", Window: during("brake"), AtMost: number(1)}, nil, Inconclusive, "no step"},
+	} {
+		record := timelineOf(t, "B+40b STID+40URVE+40MZ", r.objective)
+		for at, data := range r.facts {
+			record.Events = append(record.Events, Event{At: at * time.Second, Kind: Fact, Topic: TopicValue, Data: json.RawMessage(data)})
+		}
+		slices.SortStableFunc(record.Events, func(a, b Event) int { return int(a.At - b.At) })
+		checks, _ := Judge(record)
+		c := kindOf(t, checks, "value")
+		if c.Verdict != r.want || !strings.Contains(c.Got+c.Reason, r.text) {
+			t.Errorf("%s: %v, got %q, reason %q; want %v and %q", r.name, c.Verdict, c.Got, c.Reason, r.want, r.text)
+		}
+	}
+}
+
+// The bounds are those that the binomial's own tails give, to what an approximation may be off: checked at textbook values.
+func TestWilson(t *testing.T) {
+	for _, r := range []struct {
+		good, all    int64
+		confidence   float64
+		lower, upper float64
+	}{
+		{0, 10, 0.975, 0, 0.2775},
+		{10, 10, 0.975, 0.7225, 1},
+		{5, 10, 0.975, 0.2366, 0.7634},
+		{95, 100, 0.975, 0.8882, 0.9785},
+		{1, 1000, 0.95, 0.0002, 0.0044},
+		{7, 10, 0.5, 0.7, 0.7},
+	} {
+		lower, upper := wilson(r.good, r.all, r.confidence)
+		if math.Abs(lower-r.lower) > 5e-4 || math.Abs(upper-r.upper) > 5e-4 {
+			t.Errorf("%d of %d at %v: %.4f to %.4f, want %.4f to %.4f", r.good, r.all, r.confidence, lower, upper, r.lower, r.upper)
+		}
+	}
 }
 
 func TestLatency(t *testing.T) {

@@ -14,7 +14,7 @@ import (
 type Objectives []Objective
 
 // Objective is something that must hold over a record. The set is closed: *Availability, *Latency, *Outage, *Recovery,
-// *Detection, *Data.
+// *Detection, *Data, *ErrorBudget, *Value.
 type Objective interface {
 	kind() string
 	// Problems returns all that is wrong with the objective itself, each as "field: what, and the mend".
@@ -35,7 +35,7 @@ func Refs(o Objective) References { return o.references() }
 
 // ObjectiveKinds returns the kinds of objectives, sorted.
 func ObjectiveKinds() []string {
-	return []string{"availability", "data", "detection", "latency", "outage", "recovery"}
+	return []string{"availability", "data", "detection", "errorBudget", "latency", "outage", "recovery", "value"}
 }
 
 // NewObjective returns a pointer to an empty objective of the kind, to decode into.
@@ -47,12 +47,16 @@ func NewObjective(kind string) (Objective, error) {
 		return &Data{}, nil
 	case "detection":
 		return &Detection{}, nil
+	case "errorBudget":
+		return &ErrorBudget{}, nil
 	case "latency":
 		return &Latency{}, nil
 	case "outage":
 		return &Outage{}, nil
 	case "recovery":
 		return &Recovery{}, nil
+	case "value":
+		return &Value{}, nil
 	default:
 		return nil, fmt.Errorf("%q is no kind of objective: want one of %s", kind, strings.Join(ObjectiveKinds(), ", "))
 	}
@@ -148,6 +152,10 @@ func isNil(o Objective) bool {
 		return o == nil
 	case *Data:
 		return o == nil
+	case *ErrorBudget:
+		return o == nil
+	case *Value:
+		return o == nil
 	default:
 		return false
 	}
@@ -159,6 +167,8 @@ func (o *Outage) kind() string       { return "outage" }
 func (o *Recovery) kind() string     { return "recovery" }
 func (o *Detection) kind() string    { return "detection" }
 func (o *Data) kind() string         { return "data" }
+func (o *ErrorBudget) kind() string  { return "errorBudget" }
+func (o *Value) kind() string        { return "value" }
 
 func (o *Availability) references() References { return o.Window.references(o.Of) }
 func (o *Latency) references() References      { return o.Window.references(o.Of) }
@@ -177,6 +187,14 @@ func (o *Data) references() References {
 	if o.Backup != "" {
 		refs.Steps = []string{o.Backup}
 	}
+	return refs
+}
+
+func (o *ErrorBudget) references() References { return o.Window.references(o.Of) }
+
+func (o *Value) references() References {
+	refs := o.Window.references("")
+	refs.Monitors = nil
 	return refs
 }
 

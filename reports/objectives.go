@@ -8,7 +8,54 @@ type Availability struct {
 	Window         // where it must hold
 	AtLeast *Ratio `json:"atLeast,omitempty"` // share of good slots among those that were asked
 	AtMost  *Ratio `json:"atMost,omitempty"`  // to prove that something did break: availability must fall to this or lower
+	// Confidence, when it is given (95%), asks that the limit lies outside the one-sided Wilson bound of the share: few slots
+	// then need more margin than many.
+	Confidence Ratio `json:"confidence,omitempty"`
+	Rigor
 }
+
+// Rigor says how much must have been seen before an objective is judged at all.
+type Rigor struct {
+	Coverage Ratio `json:"coverage,omitempty"` // share of the window's slots that must have been asked; 95% unless said
+	MinSlots int64 `json:"minSlots,omitempty"` // slots that the window must hold; 30 unless said
+}
+
+// ErrorBudget bounds what a drill costs of the error budget of a service-level objective: the time in which the system may be
+// bad over a period. A bad slot stands for one pace of its monitor, and so does a missed one, for it may have been bad.
+//
+// The burn rate over a stretch is the share of bad time in it, divided by the share that the SLO allows; the highest one of the
+// window is judged. What lies before the window counts as good, so that it is the drill's own burn. Source: Google, The Site
+// Reliability Workbook, chapter 5.
+type ErrorBudget struct {
+	Of string `json:"of"`
+	Window
+	SLO        Ratio    `json:"slo"`                  // the share of good time that is promised, such as 99.9%
+	Period     Duration `json:"period,omitempty"`     // over which it is promised; 720h (30 days) unless said
+	Burned     *Ratio   `json:"burned,omitempty"`     // at most this share of the period's budget
+	BurnRate5m *float64 `json:"burnRate5m,omitempty"` // at most this burn rate over any five minutes
+	BurnRate1h *float64 `json:"burnRate1h,omitempty"` // at most this burn rate over any hour
+	Rigor
+}
+
+// Value bounds a number that the drill recorded by name (see TopicValue): the answer to a query, a count of rows.
+type Value struct {
+	Of string `json:"of"` // name of the recorded number
+	Window
+	Take    Take     `json:"take,omitempty"` // which of the numbers in the window; the last unless said
+	AtLeast *float64 `json:"atLeast,omitempty"`
+	AtMost  *float64 `json:"atMost,omitempty"`
+}
+
+// Take says which of several recorded numbers is judged.
+type Take string
+
+// What can be taken of several numbers.
+const (
+	TakeLast Take = "last"
+	TakeMin  Take = "min"
+	TakeMax  Take = "max"
+	TakeMean Take = "mean"
+)
 
 // Latency asks that a quantile of the time from due to a good answer stays under a bound.
 type Latency struct {
@@ -16,6 +63,7 @@ type Latency struct {
 	Window
 	Quantile Ratio    `json:"quantile"` // 99% is p99
 	AtMost   Duration `json:"atMost"`
+	Rigor
 }
 
 // Outage bounds the time in which the system was down. An outage lasts from the first bad slot to the first good one after it.

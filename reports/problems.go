@@ -28,7 +28,75 @@ func (o *Availability) Problems() []string {
 	if o.AtMost != nil {
 		out = append(out, o.AtMost.problem("atMost")...)
 	}
+	if o.Confidence != 0 && (o.Confidence < 0.5 || o.Confidence >= 1) {
+		out = append(out, fmt.Sprintf("confidence: %v is no confidence: want 50%% or more and less than 100%%, such as 95%%", o.Confidence))
+	}
+	return append(out, o.Rigor.problems()...)
+}
+
+// Problems says what is wrong with the objective.
+func (o *ErrorBudget) Problems() []string {
+	out := slices.Concat(missing("of", o.Of, "a monitor"), o.Window.problems(), o.Rigor.problems())
+	if o.SLO <= 0 || o.SLO >= 1 {
+		out = append(out, fmt.Sprintf("slo: %v leaves no budget or asks for nothing: give a share such as 99.9%%", o.SLO))
+	}
+	if o.Period < 0 {
+		out = append(out, fmt.Sprintf("period: %v is negative: give a time such as 720h", o.Period))
+	}
+	if o.Burned == nil && o.BurnRate5m == nil && o.BurnRate1h == nil {
+		out = append(out, "burned: is missing: bound at least one of burned, burnRate5m, burnRate1h")
+	}
+	if o.Burned != nil && *o.Burned < 0 {
+		out = append(out, fmt.Sprintf("burned: %v is negative: give a share such as 5%%", *o.Burned))
+	}
+	return slices.Concat(out, natural("burnRate5m", o.BurnRate5m), natural("burnRate1h", o.BurnRate1h))
+}
+
+// Problems says what is wrong with the objective.
+func (o *Value) Problems() []string {
+	out := slices.Concat(missing("of", o.Of, "a recorded number"), o.Window.problems())
+	switch o.Take {
+	case "", TakeLast, TakeMin, TakeMax, TakeMean:
+	default:
+		out = append(out, fmt.Sprintf("take: %q is none of last, min, max, mean", string(o.Take)))
+	}
+	if o.AtLeast == nil && o.AtMost == nil {
+		out = append(out, "atLeast: is missing: bound the number by atLeast, by atMost, or by both")
+	}
+	if o.AtLeast != nil && o.AtMost != nil && *o.AtLeast > *o.AtMost {
+		out = append(out, fmt.Sprintf("atLeast: %v is more than atMost, %v: no number is both", *o.AtLeast, *o.AtMost))
+	}
 	return out
+}
+
+func natural(field string, limit *float64) []string {
+	if limit == nil || *limit >= 0 {
+		return nil
+	}
+	return []string{fmt.Sprintf("%s: %v is negative: want 0 or more", field, *limit)}
+}
+
+func (r Rigor) problems() []string {
+	out := r.Coverage.problem("coverage")
+	if r.MinSlots < 0 {
+		out = append(out, fmt.Sprintf("minSlots: %d is negative: want 1 or more", r.MinSlots))
+	}
+	return out
+}
+
+// coverage and minSlots are what is asked for, or the standard.
+func (r Rigor) coverage() float64 {
+	if r.Coverage == 0 {
+		return leastCoverage
+	}
+	return float64(r.Coverage)
+}
+
+func (r Rigor) minSlots() int64 {
+	if r.MinSlots == 0 {
+		return leastSlots
+	}
+	return r.MinSlots
 }
 
 // Problems says what is wrong with the objective.
@@ -39,7 +107,7 @@ func (o *Latency) Problems() []string {
 	} else {
 		out = append(out, o.Quantile.problem("quantile")...)
 	}
-	return append(out, positive("atMost", o.AtMost)...)
+	return slices.Concat(out, positive("atMost", o.AtMost), o.Rigor.problems())
 }
 
 // Problems says what is wrong with the objective.

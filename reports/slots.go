@@ -121,8 +121,11 @@ func (s *stretch) doubt() string {
 	}
 }
 
-// thin says why too little was asked.
-func (s *stretch) thin(least int64) string {
+// thin says why too little was asked, by the standard of what covers a window and holds least slots.
+func (s *stretch) thin(least int64) string { return s.thinner(leastCoverage, least) }
+
+// thinner says why too little was asked.
+func (s *stretch) thinner(coverage float64, least int64) string {
 	slots := s.slots()
 	asked := slots.Good + slots.Bad
 	switch {
@@ -134,8 +137,8 @@ func (s *stretch) thin(least int64) string {
 		return fmt.Sprintf("the monitor never asked: all %d slots were missed", slots.Due)
 	case slots.Due < least:
 		return fmt.Sprintf("%d slots are too few to say: want at least %d", slots.Due, least)
-	case float64(asked)/float64(slots.Due) < leastCoverage:
-		return fmt.Sprintf("only %s of the slots were asked (%d of %d): want at least 95%%", share(asked, slots.Due), asked, slots.Due)
+	case float64(asked)/float64(slots.Due) < coverage:
+		return fmt.Sprintf("only %s of the slots were asked (%d of %d): want at least %v", share(asked, slots.Due), asked, slots.Due, Ratio(coverage))
 	default:
 		return ""
 	}
