@@ -2,6 +2,7 @@ package scenarios
 
 import (
 	"fmt"
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -41,6 +42,9 @@ func (p *Payload) JSON() []byte {
 func (p *Payload) Mistake(below, format string, args ...any) {
 	p.decoder.mistake(find(p.node, below), join(p.path, below), format, args...)
 }
+
+// Folder is the folder of the file that the payload stands in: paths in it are relative to that.
+func (p *Payload) Folder() string { return filepath.Dir(p.decoder.file) }
 
 // OK reports whether the payload had no mistake so far.
 func (p *Payload) OK() bool { return p.decoder.count() == p.before }

@@ -26,6 +26,7 @@ type payload struct {
 	Kind      string          `json:"kind"`
 	Namespace string          `json:"namespace"`
 	Spec      json.RawMessage `json:"spec"`
+	Manifest  json.RawMessage `json:"manifest"` // instead of kind and spec: a file's name, or the whole object
 	Undo      Ladder          `json:"undo"`
 }
 
@@ -35,74 +36,118 @@ func Decode(p *scenarios.Payload) scenarios.Action {
 	if !p.Into(&in) {
 		return nil
 	}
-	kind, known := v1alpha1.AllKinds()[in.Kind]
-	if !known {
-		p.Mistake("kind", "is %q, want one of: %s", in.Kind, strings.Join(slices.Sorted(maps.Keys(v1alpha1.AllKinds())), ", "))
-		return nil
-	}
-	object, ok := kind.SpawnObject().(v1alpha1.InnerObject)
-	if !ok {
-		p.Mistake("kind", "%s injects nothing by itself: name the kind of a fault", in.Kind)
-		return nil
-	}
-	if len(in.Spec) == 0 {
-		p.Mistake("spec", "is missing: it is the spec of a %s as Chaos Mesh documents it", in.Kind)
-		return nil
-	}
-	decodeSpec(p, in.Spec, object)
-	object.GetObjectKind().SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind(in.Kind))
+	object := in.object(p)
 	if !p.OK() {
 		return nil
 	}
 	fault := &Fault{Cluster: in.Cluster, Namespace: in.Namespace, Object: object, Ladder: in.Undo}
 	if fault.Namespace == "" {
+		fault.Namespace = object.GetNamespace()
+	}
+	if fault.Namespace == "" {
 		fault.Namespace = fault.ownNamespace()
 	}
 	object.SetNamespace(fault.Namespace)
-	validate(p, object)
+	validate(p, in.below(), object)
 	if !p.OK() {
 		return nil
 	}
 	return fault
 }
 
+// below is where the fault's spec stands in the payload.
+func (in *payload) below() string {
+	if len(in.Manifest) > 0 {
+		return "manifest."
+	}
+	return ""
+}
+
+// object reads the chaos object from the manifest, or from kind and spec.
+func (in *payload) object(p *scenarios.Payload) v1alpha1.InnerObject {
+	if len(in.Manifest) > 0 {
+		if in.Kind != "" || len(in.Spec) > 0 {
+			p.Mistake("manifest", "stands beside kind or spec: the manifest has both, leave those out")
+			return nil
+		}
+		return manifest{raw: in.Manifest}.object(p)
+	}
+	object := spawn(p, "kind", in.Kind)
+	if object == nil {
+		return nil
+	}
+	if len(in.Spec) == 0 {
+		p.Mistake("spec", "is missing: it is the spec of a %s as Chaos Mesh documents it", in.Kind)
+		return nil
+	}
+	whole, err := json.Marshal(map[string]json.RawMessage{"spec": in.Spec})
+	if err != nil {
+		p.Mistake("spec", "%v", err)
+		return nil
+	}
+	strictly(p, "", whole, object)
+	object.GetObjectKind().SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind(in.Kind))
+	return object
+}
+
+// playsItself are the kinds that play faults by themselves, and what to write instead. See docs/decisions.
+var playsItself = map[string]string{
+	v1alpha1.KindSchedule: "starts faults by its own clock, so that none of them could be proven: write its fault as a step, and repeat the step",
+	v1alpha1.KindWorkflow: "plays steps of its own, beside those of the scenario: write its templates as steps",
+}
+
+// spawn returns an empty object of the kind, or notes what is wrong with it.
+func spawn(p *scenarios.Payload, below, kind string) v1alpha1.InnerObject {
+	if why, ok := playsItself[kind]; ok {
+		p.Mistake(below, "a %s %s", kind, why)
+		return nil
+	}
+	known, ok := v1alpha1.AllKinds()[kind]
+	if !ok {
+		p.Mistake(below, "is %q, want one of: %s", kind, strings.Join(slices.Sorted(maps.Keys(v1alpha1.AllKinds())), ", "))
+		return nil
+	}
+	object, ok := known.SpawnObject().(v1alpha1.InnerObject)
+	if !ok {
+		p.Mistake(below, "%s injects nothing by itself: name the kind of a fault", kind)
+		return nil
+	}
+	return object
+}
+
 // unknownField matches the strict decoder's complaints.
 var unknownField = regexp.MustCompile(`(unknown|duplicate) field "([^"]+)"`)
 
-func decodeSpec(p *scenarios.Payload, spec json.RawMessage, object v1alpha1.InnerObject) {
-	whole, err := json.Marshal(map[string]json.RawMessage{"spec": spec})
-	if err != nil {
-		p.Mistake("spec", "%v", err)
-		return
-	}
+// strictly decodes JSON into the typed object and notes every mistake.
+func strictly(p *scenarios.Payload, below string, whole []byte, object v1alpha1.InnerObject) {
 	strict, err := kjson.UnmarshalStrict(whole, object)
 	if err != nil {
-		p.Mistake("spec", "%v", err)
+		p.Mistake(below+"spec", "%v", err)
 	}
 	for _, mistake := range strict {
 		if found := unknownField.FindStringSubmatch(mistake.Error()); found != nil {
-			p.Mistake(found[2], "%s field of %s", found[1], reflect.TypeOf(object).Elem().Name())
+			p.Mistake(below+found[2], "%s field of %s", found[1], reflect.TypeOf(object).Elem().Name())
 			continue
 		}
-		p.Mistake("spec", "%v", mistake)
+		p.Mistake(below+"spec", "%v", mistake)
 	}
 }
 
 // validate lets Chaos Mesh's own code default and judge the object, offline. Its webhooks do the same in the cluster.
-func validate(p *scenarios.Payload, object v1alpha1.InnerObject) {
+func validate(p *scenarios.Payload, below string, object v1alpha1.InnerObject) {
 	ctx := context.Background() //nolint:forbidigo // the webhook's interface asks for one; it calls nothing
 	if err := object.Default(ctx, object); err != nil {
-		p.Mistake("spec", "%v", err)
+		p.Mistake(below+"spec", "%v", err)
 		return
 	}
 	_, err := object.ValidateCreate(ctx, object)
 	for _, one := range flatten(err) {
 		var invalid *field.Error
 		if errors.As(one, &invalid) {
-			p.Mistake(invalid.Field, "%s", invalid.ErrorBody())
+			p.Mistake(below+invalid.Field, "%s", invalid.ErrorBody())
 			continue
 		}
-		p.Mistake("spec", "%v", one)
+		p.Mistake(below+"spec", "%v", one)
 	}
 }
 

@@ -57,7 +57,8 @@ func TestDecodeTakesFaults(t *testing.T) {
 func TestDecodeRefuses(t *testing.T) {
 	for what, row := range map[string]struct{ chaos, want string }{
 		"an unknown kind":              {`{kind: PodsChaos, spec: {}}`, `steps[0].chaos.kind: is "PodsChaos", want one of: AWSChaos`},
-		"a schedule":                   {`{kind: Schedule, spec: {}}`, `want one of:`},
+		"a schedule":                   {`{kind: Schedule, spec: {}}`, `a Schedule starts faults by its own clock`},
+		"a workflow":                   {`{kind: Workflow, spec: {}}`, `write its templates as steps`},
 		"no spec":                      {`{kind: PodChaos}`, `chaos.spec: is missing`},
 		"an unknown field":             {`{kind: PodChaos, spec: {action: pod-kill, mode: one, selektor: {}}}`, `chaos.spec.selektor: unknown field of PodChaos`},
 		"two unknown fields at once":   {`{kind: PodChaos, spec: {action: pod-kill, mode: one, selector: {namespace: shop}, x: 1}}`, `chaos.spec.selector.namespace: unknown field`},

@@ -9,7 +9,6 @@ import (
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	corev1 "k8s.io/api/core/v1"
-	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gamedayhq/gameday/reports"
@@ -39,7 +38,7 @@ func (f *Fault) Do(ctx context.Context, env scenarios.Env) error {
 	if err != nil {
 		return err
 	}
-	if err := f.confirm(ctx, cluster, found, proof); err != nil {
+	if err := f.confirm(ctx, cluster, client.ObjectKeyFromObject(object).String(), found, proof); err != nil {
 		return err
 	}
 	return errors.Join(
@@ -77,12 +76,14 @@ func (f *Fault) create(ctx context.Context, env scenarios.Env, cluster client.Wi
 	return object, nil
 }
 
-// refused adds the mend to the ways in which Chaos Mesh's webhook refuses.
-func refused(err error) error {
-	if apierrors.IsInternalError(err) && strings.Contains(err.Error(), "webhook") {
-		return fmt.Errorf("%w: Chaos Mesh's webhook does not answer: see that chaos-controller-manager runs", err)
-	}
-	return err
+// silentFor is how long a controller may leave a new object untouched: it selects targets and writes conditions within seconds.
+// One that cannot, since its definitions in the cluster are older than its types, never will.
+const silentFor = 30 * time.Second
+
+// touched reports whether the controller has written anything on the object.
+func touched(object v1alpha1.InnerObject) bool {
+	status := object.GetStatus()
+	return len(status.Conditions) > 0 || len(status.Experiment.Records) > 0
 }
 
 // awaitInjected waits until every record of the object says that it was injected, and there is one.
@@ -90,7 +91,13 @@ func (f *Fault) awaitInjected(ctx context.Context, env scenarios.Env, cluster cl
 	archive := &archive{env: env}
 	proof := &reports.Proof{By: "records"}
 	deadline := f.shortest(ctx)
-	ctx, cancel := context.WithDeadlineCause(ctx, deadline, fmt.Errorf("%w: the fault was not injected in its time", scenarios.ErrVoid))
+	silence, stopSilence := context.WithCancelCause(ctx)
+	timer := time.AfterFunc(silentFor, func() {
+		stopSilence(fmt.Errorf("%w: nothing happened to the object for %v", scenarios.ErrVoid, silentFor))
+	})
+	defer stopSilence(nil)
+	defer timer.Stop()
+	ctx, cancel := context.WithDeadlineCause(silence, deadline, fmt.Errorf("%w: the fault was not injected in its time", scenarios.ErrVoid))
 	defer cancel()
 	err := scenarios.Await(ctx, cluster, object, func(here bool) scenarios.State {
 		if !here {
@@ -100,8 +107,14 @@ func (f *Fault) awaitInjected(ctx context.Context, env scenarios.Env, cluster cl
 			return scenarios.State{Err: err}
 		}
 		proof.Records = sites(object)
+		if touched(object) {
+			timer.Stop()
+		}
 		return scenarios.State{Done: allInjected(proof.Records), Seen: describeSites(object, proof.Records)}
 	})
+	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && !errors.Is(err, scenarios.ErrVoid) {
+		return nil, fmt.Errorf("%w: not injected: %w", scenarios.ErrVoid, err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("not injected: %w", err)
 	}
@@ -151,7 +164,7 @@ func allInjected(sites []reports.Site) bool {
 
 func describeSites(object v1alpha1.InnerObject, sites []reports.Site) string {
 	if len(sites) == 0 {
-		if len(object.GetStatus().Conditions) == 0 {
+		if !touched(object) {
 			return "the controller has not touched the object (is chaos-controller-manager running, are its CRDs as new as its types?)"
 		}
 		return "no record: the controller selected no target"
@@ -165,34 +178,6 @@ func describeSites(object v1alpha1.InnerObject, sites []reports.Site) string {
 		out = append(out, text)
 	}
 	return strings.Join(out, "; ")
-}
-
-// confirm looks for an independent sign that the fault bit, where there is one.
-func (f *Fault) confirm(ctx context.Context, cluster client.WithWatch, found *targets, proof *reports.Proof) error {
-	chaos, ok := f.Object.(*v1alpha1.PodChaos)
-	if !ok || chaos.Spec.Action != v1alpha1.PodKillAction {
-		return nil
-	}
-	for _, site := range proof.Records {
-		before := podOf(found.candidates, site.ID)
-		if before == nil {
-			continue // a pod that came after we looked: the controller's word is all there is
-		}
-		var now corev1.Pod
-		err := cluster.Get(ctx, client.ObjectKeyFromObject(before), &now)
-		if client.IgnoreNotFound(err) != nil {
-			return fmt.Errorf("look whether pod %s is gone: %w", site.ID, err)
-		}
-		if err == nil && now.UID == before.UID && now.DeletionTimestamp == nil {
-			return fmt.Errorf("%w: the controller says that pod %s was killed, but it is there unharmed", scenarios.ErrVoid, site.ID)
-		}
-		proof.Independent = true
-	}
-	if proof.Independent {
-		proof.By = "records, uid gone"
-		proof.Detail = fmt.Sprintf("%d pods killed: by the records, and their UIDs are gone or going", len(proof.Records))
-	}
-	return nil
 }
 
 // podOf returns the pod that a record's id names: namespace/name, with the container behind for some kinds.

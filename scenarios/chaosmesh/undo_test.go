@@ -84,8 +84,8 @@ func TestLadder(t *testing.T) {
 		"a cut finalizer after a restart": {
 			chaos: with("undo: {restart: true, force: true},", burn), stuck: always, by: "pods replaced",
 		},
-		"a cut finalizer of a cut network without rules": {
-			chaos: with("undo: {force: true},", cut), stuck: always, by: "no rule in PodNetworkChaos",
+		"a cut finalizer of a cut network with rules": {
+			chaos: with("undo: {force: true},", cut), stuck: always, want: []string{"rules of the fault may be left", "shop/shop-b"},
 		},
 	} {
 		t.Run(what, func(t *testing.T) {
@@ -149,18 +149,27 @@ func remake(t *testing.T, p *play) {
 }
 
 func TestRulesLeftAreNamed(t *testing.T) {
-	for what, rule := range map[string]*v1alpha1.PodNetworkChaos{
-		"a rule": {Spec: v1alpha1.PodNetworkChaosSpec{Iptables: []v1alpha1.RawIptables{{
-			Name: "x", Direction: v1alpha1.Input, RawRuleSource: v1alpha1.RawRuleSource{Source: "shop/a-test-1-break"},
-		}}}},
-		"a failure to take one away": {Status: v1alpha1.PodNetworkChaosStatus{FailedMessage: "no daemon on node-1"}},
-	} {
+	for what, row := range map[string]struct{ forget bool }{"a rule": {}, "a failure to take one away": {forget: true}} {
 		t.Run(what, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
-				rule.Namespace, rule.Name = "shop", "shop-b"
-				p := newPlay(t, with("", cut), rule)
+				p := newPlay(t, with("", cut))
+				p.keepRules = true
 				if err := p.do(t, time.Minute); err != nil {
 					t.Fatal(err)
+				}
+				var list v1alpha1.PodNetworkChaosList
+				if err := p.List(t.Context(), &list); err != nil {
+					t.Fatal(err)
+				}
+				for i := range list.Items {
+					note := &list.Items[i]
+					note.Status.FailedMessage = "no daemon on node-1"
+					if row.forget {
+						note.Spec.Iptables = nil
+					}
+					if err := p.Update(t.Context(), note); err != nil {
+						t.Fatal(err)
+					}
 				}
 				wants(t, p.undo(t, time.Minute), "rules of the fault may be left", "shop/shop-b")
 			})

@@ -13,6 +13,7 @@ import (
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
 	authorizationv1 "k8s.io/api/authorization/v1"
 	corev1 "k8s.io/api/core/v1"
+	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"k8s.io/apimachinery/pkg/runtime"
 	"k8s.io/apimachinery/pkg/types"
@@ -28,11 +29,25 @@ import (
 // world is a cluster of tests: a fake API, and a stand-in for Chaos Mesh's controller that follows each write before it returns.
 type world struct {
 	client.WithWatch
-	refuse  func(object client.Object) error // asked before a create
-	inject  string                           // what the daemon says instead of injecting
-	stuck   func() bool                      // the fault does not recover while it says so
-	denied  map[string]bool                  // "verb resource" that the person may not do
-	created []client.Object
+	refuse    func(object client.Object) error // asked before a create
+	inject    string                           // what the daemon says instead of injecting
+	stuck     func() bool                      // the fault does not recover while it says so
+	denied    map[string]bool                  // "verb resource" that the person may not do
+	idle      bool                             // the controller does nothing
+	harmless  bool                             // the controller says injected, and nothing happens
+	failed    string                           // what the note of a pod's rules says of them
+	keepRules bool                             // rules stay when the fault is recovered
+	created   []client.Object
+}
+
+// RESTMapper knows the kinds of Chaos Mesh, which the fake's does not.
+func (w *world) RESTMapper() meta.RESTMapper {
+	mapper := meta.NewDefaultRESTMapper(nil)
+	for kind := range v1alpha1.AllKinds() {
+		resource := v1alpha1.SchemeGroupVersion.WithResource(strings.ToLower(kind))
+		mapper.AddSpecific(v1alpha1.SchemeGroupVersion.WithKind(kind), resource, resource, meta.RESTScopeNamespace)
+	}
+	return mapper
 }
 
 const finalizer = "chaos-mesh/records"
@@ -104,6 +119,9 @@ func (w *world) controllers() interceptor.Funcs {
 
 // injected writes the controller's account of the injection.
 func (w *world) injected(ctx context.Context, c client.WithWatch, chaos v1alpha1.InnerObject) error {
+	if w.idle {
+		return nil
+	}
 	selector := (&Fault{Object: chaos}).selector()
 	found, err := pods(ctx, c, selector.Selector)
 	if err != nil {
@@ -120,8 +138,34 @@ func (w *world) injected(ctx context.Context, c client.WithWatch, chaos v1alpha1
 			record.Events = []v1alpha1.RecordEvent{{Type: v1alpha1.TypeFailed, Operation: v1alpha1.Apply, Message: w.inject}}
 		}
 		status.Experiment.Records = append(status.Experiment.Records, record)
+		if err := w.harm(ctx, c, chaos, &pod); err != nil {
+			return err
+		}
 	}
 	return c.Update(ctx, chaos)
+}
+
+// harm does to a pod what the daemon would.
+func (w *world) harm(ctx context.Context, c client.WithWatch, chaos v1alpha1.InnerObject, pod *corev1.Pod) error {
+	if w.inject != "" || w.harmless {
+		return nil
+	}
+	switch chaos := chaos.(type) {
+	case *v1alpha1.PodChaos:
+		if chaos.Spec.Action == v1alpha1.PodKillAction {
+			return c.Delete(ctx, pod)
+		}
+		pod.Status.ContainerStatuses[0].RestartCount++
+		return c.Status().Update(ctx, pod)
+	case *v1alpha1.NetworkChaos:
+		source := client.ObjectKeyFromObject(chaos).String()
+		note := &v1alpha1.PodNetworkChaos{ObjectMeta: metav1.ObjectMeta{Namespace: pod.Namespace, Name: pod.Name}}
+		note.Spec.Iptables = []v1alpha1.RawIptables{{Name: "x", Direction: v1alpha1.Input, RawRuleSource: v1alpha1.RawRuleSource{Source: source}}}
+		note.Status.FailedMessage = w.failed
+		return client.IgnoreAlreadyExists(c.Create(ctx, note))
+	default:
+		return nil
+	}
 }
 
 // settle recovers what is paused or being deleted, and lets go what is recovered or forced.
@@ -157,6 +201,15 @@ func (w *world) settleOne(ctx context.Context, c client.WithWatch, chaos v1alpha
 			record.Phase, record.RecoveredCount = v1alpha1.NotInjected, record.InjectedCount
 		}
 	}
+	if _, ok := chaos.(*v1alpha1.NetworkChaos); ok && !w.keepRules {
+		for _, record := range chaos.GetStatus().Experiment.Records {
+			namespace, name, _ := strings.Cut(record.Id, "/")
+			note := &v1alpha1.PodNetworkChaos{ObjectMeta: metav1.ObjectMeta{Namespace: namespace, Name: name}}
+			if err := c.Delete(ctx, note); client.IgnoreNotFound(err) != nil {
+				return err
+			}
+		}
+	}
 	if chaos.IsDeleted() {
 		chaos.SetFinalizers(nil)
 	}
@@ -169,8 +222,9 @@ func shopPod(name string, uid types.UID) *corev1.Pod {
 		ObjectMeta: metav1.ObjectMeta{Namespace: "shop", Name: name, UID: uid, Labels: map[string]string{"app": "shop"}},
 		Spec:       corev1.PodSpec{NodeName: "node-1", Containers: []corev1.Container{{Name: "shop", Image: "shop:1"}}},
 		Status: corev1.PodStatus{
-			Phase:      corev1.PodRunning,
-			Conditions: []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
+			Phase:             corev1.PodRunning,
+			ContainerStatuses: []corev1.ContainerStatus{{Name: "shop", ContainerID: "c1"}},
+			Conditions:        []corev1.PodCondition{{Type: corev1.PodReady, Status: corev1.ConditionTrue}},
 		},
 	}
 }
