@@ -56,7 +56,10 @@ func (o *Recovery) judge(p *plan) judged {
 	if j.need == 0 {
 		j.need = goodInARow
 	}
-	if known && step.started.reached {
+	switch {
+	case known && step.ended.reached: // the steps of a group, and what is played beside it, start before it ends
+		j.next = p.nextStart(step.ended.at)
+	case known && step.started.reached:
 		j.next = p.nextStart(step.started.at + 1)
 	}
 	return j

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 
 	"go.yaml.in/yaml/v3"
 
@@ -102,6 +103,7 @@ type file struct {
 		Monitors    []*yaml.Node       `json:"monitors"`
 		Baseline    reports.Duration   `json:"baseline"`
 		Steps       []*yaml.Node       `json:"steps"`
+		Seed        *uint64            `json:"seed"`
 		Settle      reports.Duration   `json:"settle"`
 		StopWhen    []reports.StopWhen `json:"stopWhen"`
 		Objectives  []*yaml.Node       `json:"objectives"`
@@ -112,6 +114,7 @@ func (d *decoder) scenario(root *yaml.Node, f *file, kinds Kinds) *Scenario {
 	s := &Scenario{
 		Name: f.Metadata.Name, Labels: f.Metadata.Labels, Why: f.Spec.Why, Controls: f.Spec.Controls,
 		BlastRadius: f.Spec.BlastRadius, Baseline: f.Spec.Baseline.D(), Settle: f.Spec.Settle.D(), StopWhen: f.Spec.StopWhen,
+		Seed: f.Spec.Seed,
 	}
 	if f.APIVersion != APIVersion {
 		d.mistake(find(root, "apiVersion"), "apiVersion", "is %q, want %s", f.APIVersion, APIVersion)
@@ -144,16 +147,46 @@ func (d *decoder) step(node *yaml.Node, path string, kinds Kinds) Step {
 		Hold    reports.Duration `json:"hold"`
 		Timeout reports.Duration `json:"timeout"`
 		Undoes  string           `json:"undoes"`
+		Repeat  int              `json:"repeat"`
 	}
-	ownNode, rest := split(node, "name", "hold", "timeout", "undoes")
+	ownNode, rest := split(node, "name", "hold", "timeout", "undoes", "repeat")
 	d.into(ownNode, path, reflect.ValueOf(&own).Elem())
-	step := Step{Name: own.Name, Hold: own.Hold.D(), Timeout: own.Timeout.D(), Undoes: own.Undoes}
-	key, value := d.one(rest, path, sortedKeys(kinds))
+	step := Step{Name: own.Name, Hold: own.Hold.D(), Timeout: own.Timeout.D(), Undoes: own.Undoes, Repeat: own.Repeat}
+	key, value := d.one(rest, path, slices.Sorted(slices.Values(append(sortedKeys(kinds), ways...))))
 	if key == "" {
+		return step
+	}
+	if slices.Contains(ways, key) {
+		step.Group = d.group(value, join(path, key), kinds)
 		return step
 	}
 	step.Action = kinds[key](&Payload{decoder: d, node: value, path: join(path, key), before: d.count()})
 	return step
+}
+
+// group reads the steps of a group: a list, or of a random one the list and how many.
+func (d *decoder) group(node *yaml.Node, path string, kinds Kinds) *Group {
+	way := path[strings.LastIndex(path, ".")+1:]
+	group := &Group{Way: Way(way)}
+	if strings.Count(path, "[") > maxDepth {
+		d.mistake(node, path, "is a group in more than %d groups: write a scenario that can be followed", maxDepth-1)
+		return group
+	}
+	var steps []*yaml.Node
+	if group.Way == ByChance {
+		var own struct {
+			Of   []*yaml.Node `json:"of"`
+			Pick int          `json:"pick"`
+		}
+		d.into(node, path, reflect.ValueOf(&own).Elem())
+		steps, group.Pick, path = own.Of, own.Pick, join(path, "of")
+	} else {
+		d.into(node, path, reflect.ValueOf(&steps).Elem())
+	}
+	for i, one := range steps {
+		group.Of = append(group.Of, d.step(one, fmt.Sprintf("%s[%d]", path, i), kinds))
+	}
+	return group
 }
 
 // split parts a mapping in two: the named keys, and the others.

@@ -88,32 +88,6 @@ func nameProblems(path, name string, seen map[string]bool) []problem {
 	return nil
 }
 
-// reserved names mean windows.
-var reserved = []string{"baseline", "whole"}
-
-func (s *Scenario) stepProblems() []problem {
-	var out []problem
-	if len(s.Steps) == 0 {
-		out = append(out, problem{"spec.steps", "is empty: a drill that does nothing proves nothing"})
-	}
-	seen := map[string]bool{}
-	for i, step := range s.Steps {
-		at := fmt.Sprintf("spec.steps[%d]", i)
-		out = append(out, nameProblems(at+".name", step.Name, seen)...)
-		if slices.Contains(reserved, step.Name) {
-			out = append(out, problem{at + ".name", fmt.Sprintf("%q is the name of a window: choose another", step.Name)})
-		}
-		if step.Hold < 0 || step.Timeout < 0 {
-			out = append(out, problem{at, "has a negative time: want more than nothing"})
-		}
-		if step.Undoes != "" && (!seen[step.Undoes] || step.Undoes == step.Name) {
-			out = append(out, problem{at + ".undoes", fmt.Sprintf("no step %q before this one", step.Undoes)})
-		}
-		out = append(out, s.actionProblems(at, step)...)
-	}
-	return out
-}
-
 func (s *Scenario) actionProblems(at string, step Step) []problem {
 	var texts []string
 	if p, ok := step.Action.(Problems); ok {
@@ -150,8 +124,8 @@ func (s *Scenario) objectiveProblems() []problem {
 			}
 		}
 		for _, name := range refs.Steps {
-			if name != "" && !slices.Contains(reserved, name) && !s.hasStep(name) {
-				out = append(out, problem{at, fmt.Sprintf("no step %q in spec.steps; there are: %s", name, s.stepNames())})
+			if name != "" && !slices.Contains(reserved, name) {
+				out = append(out, s.referenceProblems(at, name)...)
 			}
 		}
 	}
@@ -176,22 +150,10 @@ func (s *Scenario) hasMonitor(name string) bool {
 	return slices.ContainsFunc(s.Monitors, func(m Monitor) bool { return m.Name == name })
 }
 
-func (s *Scenario) hasStep(name string) bool {
-	return slices.ContainsFunc(s.Steps, func(step Step) bool { return step.Name == name })
-}
-
 func (s *Scenario) monitorNames() string {
 	names := make([]string, 0, len(s.Monitors))
 	for _, m := range s.Monitors {
 		names = append(names, m.Name)
-	}
-	return strings.Join(names, ", ")
-}
-
-func (s *Scenario) stepNames() string {
-	names := make([]string, 0, len(s.Steps))
-	for _, step := range s.Steps {
-		names = append(names, step.Name)
 	}
 	return strings.Join(names, ", ")
 }

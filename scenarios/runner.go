@@ -45,6 +45,7 @@ func (r Runner) Play(ctx context.Context, s *Scenario) error {
 	if err := s.Validate(); err != nil {
 		return err
 	}
+	s, chosen := s.asPlayed()
 	asked, err := ready(ctx, s.Monitors, r.Clusters)
 	if err != nil {
 		return err
@@ -61,7 +62,7 @@ func (r Runner) Play(ctx context.Context, s *Scenario) error {
 		return err
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
-	d := &drill{Runner: r, scenario: s, journal: journal, cancel: cancel, asked: asked, questions: questions}
+	d := &drill{Runner: r, scenario: s, journal: journal, cancel: cancel, chosen: chosen, asked: asked, questions: questions}
 	err = d.play(ctx)
 	cancel(err)
 	return errors.Join(err, journal.Close())
@@ -89,7 +90,8 @@ type drill struct {
 	questions []probes.Monitor
 	cancel    context.CancelCauseFunc
 	tasks     *Tasks
-	undo      []Step // faults whose undo is owed, the last one on top
+	chosen    []Chosen
+	owed      debts
 }
 
 // errStopped is the cause of a drill that its own stop condition ended.
@@ -109,7 +111,7 @@ func (d *drill) play(ctx context.Context) error {
 	stopMonitors := d.startMonitors(lasting)
 	err := d.baseline(ctx)
 	if err == nil {
-		err = d.steps(ctx)
+		err = d.steps(ctx, d.scenario.Steps)
 	}
 	if err == nil {
 		err = Sleep(ctx, d.scenario.Settle)
@@ -190,8 +192,13 @@ func (d *drill) preflight(ctx context.Context) error {
 			return err
 		}
 	}
+	for _, chosen := range d.chosen {
+		if err := d.env(chosen.Group).Fact(TopicChosen, chosen, fmt.Sprintf("%v, by the seed %d", chosen.Steps, chosen.Seed)); err != nil {
+			return err
+		}
+	}
 	var errs []error
-	for _, step := range d.scenario.Steps {
+	for _, step := range flat(d.scenario.Steps) {
 		action, ok := step.Action.(Preflighter)
 		if !ok {
 			continue

@@ -29,10 +29,12 @@ type Scenario struct {
 	Monitors    []Monitor
 	Baseline    time.Duration // how long the system must be seen steady before anything is touched; 10 s unless said
 	Steps       []Step
-	Settle      time.Duration // how long to watch after the last step; 5 s unless said
-	StopWhen    []reports.StopWhen
-	Objectives  reports.Objectives
-	Source      reports.Source // the text that it was read from
+	// Seed is what choices by chance are drawn from; chosen by chance itself unless said. The evidence keeps it.
+	Seed       *uint64
+	Settle     time.Duration // how long to watch after the last step; 5 s unless said
+	StopWhen   []reports.StopWhen
+	Objectives reports.Objectives
+	Source     reports.Source // the text that it was read from
 }
 
 // Defaults of a scenario's times.
@@ -50,13 +52,15 @@ type Monitor struct {
 	Ask     Question
 }
 
-// Step is one action of a scenario.
+// Step is one action of a scenario, or a group of steps.
 type Step struct {
 	Name    string
 	Action  Action
+	Group   *Group        // instead of an action
+	Repeat  int           // how often it is played, one after another; once unless said
 	Hold    time.Duration // how long the effect is left in place before it is undone and the step ends
 	Timeout time.Duration // of the action, and again of its undo; 2 m unless said
-	// Undoes names an earlier step whose harm this one mends (a restore after a loss): once that step has begun, this one is
+	// Undoes names an earlier step of the same list whose harm this one mends (a restore after a loss): once that step has begun, this one is
 	// played also when the drill is cut short in between.
 	Undoes string
 }
@@ -65,12 +69,20 @@ type Step struct {
 func (s *Scenario) defaults() {
 	orDefault(&s.Baseline, DefaultBaseline)
 	orDefault(&s.Settle, DefaultSettle)
-	for i := range s.Steps {
-		orDefault(&s.Steps[i].Timeout, DefaultStepTimeout)
-	}
+	defaultTimeouts(s.Steps)
 	for i := range s.Monitors {
 		orDefault(&s.Monitors[i].Every, 100*time.Millisecond)
 		orDefault(&s.Monitors[i].Timeout, max(s.Monitors[i].Every, time.Second))
+	}
+}
+
+func defaultTimeouts(steps []Step) {
+	for i := range steps {
+		if steps[i].Group != nil {
+			defaultTimeouts(steps[i].Group.Of)
+			continue
+		}
+		orDefault(&steps[i].Timeout, DefaultStepTimeout)
 	}
 }
 
@@ -92,7 +104,11 @@ func (s *Scenario) Drill() reports.Drill {
 			Name: m.Name, Probe: fmt.Sprint(m.Ask), Every: m.Every, Timeout: m.Timeout, Watches: watches, CanFail: canFail(m.Ask),
 		})
 	}
-	for _, step := range s.Steps {
+	for _, step := range flat(unroll(s.Steps)) {
+		if step.Group != nil {
+			drill.Steps = append(drill.Steps, reports.StepInfo{Name: step.Name, Action: step.Group.Describe()})
+			continue
+		}
 		_, fault := step.Action.(Fault)
 		drill.Steps = append(drill.Steps, reports.StepInfo{
 			Name: step.Name, Action: describe(step.Action), Fault: fault, Hold: step.Hold,

@@ -47,14 +47,14 @@ func (d *drill) steady() error {
 	return fmt.Errorf("%w: the baseline is not steady: %s", ErrVoid, check.Reason)
 }
 
-// steps plays the steps in order. When one of them fails, or the drill is cut short, those that undo what a step before them
+// steps plays steps in order. When one of them fails, or the drill is cut short, those that undo what a step before them
 // did are still played, on a context that outlives the caller's; the others are not.
-func (d *drill) steps(ctx context.Context) error {
+func (d *drill) steps(ctx context.Context, steps []Step) error {
 	var failed error
 	started := map[string]bool{}
 	lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoBudget)
 	defer cancel()
-	for _, step := range d.scenario.Steps {
+	for _, step := range steps {
 		with := ctx
 		if failed != nil {
 			if step.Undoes == "" || !started[step.Undoes] {
@@ -72,20 +72,24 @@ func (d *drill) steps(ctx context.Context) error {
 
 // step writes the intent, owes the undo, does, holds, undoes.
 func (d *drill) step(ctx context.Context, step Step) error {
+	if step.Group != nil {
+		return d.group(ctx, step)
+	}
 	if err := d.event(reports.Event{Kind: reports.StepStarted, Step: step.Name, Detail: describe(step.Action)}); err != nil {
 		return err
 	}
-	if _, ok := step.Action.(Fault); ok {
-		d.undo = append(d.undo, step)
+	_, fault := step.Action.(Fault)
+	if fault {
+		d.owed.owe(step)
 	}
 	err := d.do(ctx, step)
 	if err == nil {
 		err = Sleep(ctx, step.Hold)
 	}
-	if _, ok := step.Action.(Fault); ok {
+	if fault {
 		lasting, cancel := context.WithTimeout(context.WithoutCancel(ctx), undoBudget)
 		defer cancel()
-		err = errors.Join(err, d.undoLast(lasting))
+		err = errors.Join(err, d.undo(lasting, step))
 	}
 	return errors.Join(err, d.event(reports.Event{Kind: reports.StepEnded, Step: step.Name}))
 }
@@ -95,33 +99,39 @@ func (d *drill) do(ctx context.Context, step Step) error {
 	one, cancel := context.WithTimeoutCause(ctx, step.Timeout, fmt.Errorf("not done within %v", step.Timeout))
 	defer cancel()
 	err := step.Action.Do(one, d.env(step.Name))
+	return errors.Join(err, d.ended(step.Name, err))
+}
+
+// ended records how an action, or a group, came out.
+func (d *drill) ended(step string, err error) error {
 	if err == nil {
-		return d.event(reports.Event{Kind: reports.StepDone, Step: step.Name})
+		return d.event(reports.Event{Kind: reports.StepDone, Step: step})
 	}
-	event := reports.Event{Kind: reports.StepFailed, Step: step.Name, Detail: err.Error()}
+	event := reports.Event{Kind: reports.StepFailed, Step: step, Detail: err.Error()}
 	var system *SystemError
 	if errors.As(err, &system) {
 		event.Topic = reports.TopicSystem
 	}
-	return errors.Join(err, d.event(event))
+	return d.event(event)
 }
 
 // undoAll undoes what is still owed, the last fault first. What could not be proven undone is recorded and stays an error.
 func (d *drill) undoAll(ctx context.Context) error {
 	var errs []error
-	for len(d.undo) > 0 {
-		errs = append(errs, d.undoLast(ctx))
+	for {
+		step, owed := d.owed.last()
+		if !owed {
+			return errors.Join(errs...)
+		}
+		errs = append(errs, d.undo(ctx, step))
 	}
-	return errors.Join(errs...)
 }
 
-// undoLast undoes the fault on top of the stack. That a fault could not be proven undone is a verdict of the drill, so it
-// is recorded, not returned; a record that cannot be kept, or a cluster that cannot be reached, is an error.
-func (d *drill) undoLast(ctx context.Context) error {
-	step := d.undo[len(d.undo)-1]
-	d.undo = d.undo[:len(d.undo)-1]
+// undo undoes a fault that is owed. That a fault could not be proven undone is a verdict of the drill, so it is recorded, not
+// returned; a record that cannot be kept, or a cluster that cannot be reached, is an error.
+func (d *drill) undo(ctx context.Context, step Step) error {
 	fault, ok := step.Action.(Fault)
-	if !ok {
+	if !d.owed.settle(step.Name) || !ok {
 		return nil
 	}
 	recorded := d.event(reports.Event{Kind: reports.UndoStarted, Step: step.Name})

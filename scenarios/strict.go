@@ -107,6 +107,8 @@ func typeWord(t reflect.Type) string {
 		return "true or false"
 	case reflect.Int, reflect.Int32, reflect.Int64:
 		return "a whole number"
+	case reflect.Uint64:
+		return "a whole number, none or more"
 	default:
 		return "a " + t.Kind().String()
 	}

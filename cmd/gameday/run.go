@@ -24,6 +24,7 @@ type runOptions struct {
 	parameters map[string]string
 	out        string
 	output     string
+	seed       uint64
 	seal       sealOptions
 	sealing    play.Sealing
 }
@@ -49,6 +50,7 @@ said and the lab is up on this machine, it is the lab.`,
 	flags.StringVar(&o.target.Context, "context", "", "kubeconfig context of the cluster that the drill is aimed at")
 	flags.StringToStringVar(&o.target.Clusters, "cluster", nil, "further cluster by the name that the scenario uses: NAME=CONTEXT")
 	flags.StringToStringVar(&o.parameters, "set", nil, "value of a parameter of the scenario: NAME=VALUE")
+	flags.Uint64Var(&o.seed, "seed", 0, "what random steps are drawn from, as an earlier drill's evidence tells it (default: the scenario's, or by chance)")
 	flags.StringVar(&o.out, "out", "evidence", "folder for the evidence")
 	flags.StringVarP(&o.output, "output", "o", "text", "what is printed at the end: text or json")
 	o.seal.flags(cmd)
@@ -68,6 +70,11 @@ func (o *runOptions) run(cmd *cobra.Command, args []string) error {
 	}
 	if err := errors.Join(errs...); err != nil {
 		return usage(err)
+	}
+	if cmd.Flags().Changed("seed") {
+		for _, s := range all {
+			s.Seed = &o.seed
+		}
 	}
 	sealing, err := o.seal.sealing()
 	if err != nil {

@@ -70,6 +70,8 @@ func (n Nodes) resolve(ctx context.Context, cluster client.WithWatch) ([]corev1.
 type Cordon struct {
 	Cluster string `json:"cluster,omitempty"`
 	Nodes   Nodes  `json:"nodes"`
+
+	radius scenarios.BlastRadius
 }
 
 var (
@@ -77,7 +79,14 @@ var (
 	_ scenarios.Preflighter = (*Cordon)(nil)
 	_ scenarios.Describer   = (*Cordon)(nil)
 	_ scenarios.Problems    = (*Cordon)(nil)
+	_ scenarios.Bounded     = (*Cordon)(nil)
 )
+
+// Bound keeps the scenario's blast radius. Which nodes there are is known only in the cluster.
+func (c *Cordon) Bound(radius scenarios.BlastRadius) []string {
+	c.radius = radius
+	return nil
+}
 
 // Problems says offline what is wrong with the fault.
 func (c *Cordon) Problems() []string { return c.Nodes.problems(keyCordon) }
@@ -91,8 +100,16 @@ func (c *Cordon) Preflight(ctx context.Context, env scenarios.Env) error {
 	if err != nil {
 		return err
 	}
-	_, err = c.Nodes.resolve(ctx, cluster)
+	_, err = c.resolve(ctx, cluster)
 	return err
+}
+
+func (c *Cordon) resolve(ctx context.Context, cluster client.WithWatch) ([]corev1.Node, error) {
+	nodes, err := c.Nodes.resolve(ctx, cluster)
+	if err != nil {
+		return nil, err
+	}
+	return nodes, c.radius.Check(ctx, cluster, scenarios.Targets{Nodes: nodeNames(nodes)})
 }
 
 // Do cordons the nodes and returns once the node controller has tainted them.
@@ -101,7 +118,7 @@ func (c *Cordon) Do(ctx context.Context, env scenarios.Env) error {
 	if err != nil {
 		return err
 	}
-	nodes, err := c.Nodes.resolve(ctx, cluster)
+	nodes, err := c.resolve(ctx, cluster)
 	if err != nil {
 		return err
 	}
@@ -252,6 +269,14 @@ func nodeTargets(cluster string, nodes []corev1.Node) []reports.Target {
 	out := make([]reports.Target, 0, len(nodes))
 	for i := range nodes {
 		out = append(out, target(cluster, "Node", &nodes[i]))
+	}
+	return out
+}
+
+func nodeNames(nodes []corev1.Node) []string {
+	out := make([]string, 0, len(nodes))
+	for _, node := range nodes {
+		out = append(out, node.Name)
 	}
 	return out
 }

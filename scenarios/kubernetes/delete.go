@@ -132,7 +132,10 @@ func (d *Delete) resolve(ctx context.Context, env scenarios.Env, cluster client.
 	if d.Name != "" {
 		object := untyped(gvk)
 		err := cluster.Get(ctx, client.ObjectKey{Namespace: d.Namespace, Name: d.Name}, object)
-		return []unstructured.Unstructured{*object}, gone(err, d.what())
+		if err := gone(err, d.what()); err != nil {
+			return nil, err
+		}
+		return []unstructured.Unstructured{*object}, d.check(ctx, cluster, []unstructured.Unstructured{*object}, 1)
 	}
 	list := &unstructured.UnstructuredList{}
 	list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
@@ -154,10 +157,30 @@ func (d *Delete) resolve(ctx context.Context, env scenarios.Env, cluster client.
 	if len(chosen) == 0 {
 		return nil, fmt.Errorf("%w: there are %d %s, of which %s is none", scenarios.ErrVoid, len(found), d.what(), d.Describe())
 	}
-	if d.kind() == "Pod" {
-		err = within(d.radius, len(chosen), len(found))
+	return chosen, d.check(ctx, cluster, found, len(chosen))
+}
+
+// check holds what would be hit against the blast radius: the pods, also those that go with their workload.
+func (d *Delete) check(ctx context.Context, cluster client.WithWatch, found []unstructured.Unstructured, hits int) error {
+	targets := scenarios.Targets{Namespaces: []string{d.Namespace}}
+	for i := range found {
+		if d.kind() == "Pod" {
+			pod, err := podFrom(&found[i])
+			if err != nil {
+				return err
+			}
+			targets.Pods, targets.Hits = append(targets.Pods, *pod), hits
+			continue
+		}
+		if set := matchLabels(&found[i]); len(set) > 0 {
+			pods, err := listPods(ctx, cluster, d.Namespace, labelsOf(set))
+			if err != nil {
+				return err
+			}
+			targets.Pods = append(targets.Pods, pods...)
+		}
 	}
-	return chosen, err
+	return d.radius.Check(ctx, cluster, targets)
 }
 
 // deleted is what the undo of a deletion must know.

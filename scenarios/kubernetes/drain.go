@@ -98,13 +98,11 @@ func (d *Drain) resolve(ctx context.Context, cluster client.WithWatch) (nodes []
 	if nodes, err = d.Nodes.resolve(ctx, cluster); err != nil {
 		return nil, nil, err
 	}
-	all := 0
 	for _, namespace := range d.namespaces() {
 		found, err := listPods(ctx, cluster, namespace, labels.Everything())
 		if err != nil {
 			return nil, nil, err
 		}
-		all += len(found)
 		for i := range found {
 			if onOne(nodes, &found[i]) && evictable(&found[i]) {
 				pods = append(pods, found[i])
@@ -119,7 +117,7 @@ func (d *Drain) resolve(ctx context.Context, cluster client.WithWatch) (nodes []
 			return nil, nil, fmt.Errorf("nothing would bring pod %s/%s back: it has no controller; leave its namespace out of the drain", pods[i].Namespace, pods[i].Name)
 		}
 	}
-	return nodes, pods, within(d.radius, len(pods), all)
+	return nodes, pods, d.radius.Check(ctx, cluster, scenarios.Targets{Pods: pods, Nodes: nodeNames(nodes)})
 }
 
 func onOne(nodes []corev1.Node, pod *corev1.Pod) bool {

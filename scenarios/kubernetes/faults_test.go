@@ -16,14 +16,11 @@ import (
 
 // each makes one of every fault anew, as another process would.
 func each() map[string]scenarios.Fault {
-	radius := scenarios.BlastRadius{Namespaces: []string{"shop"}}
-	drain := &Drain{Nodes: Nodes{Names: []string{"node-1"}}, Within: reports.Duration(time.Second)}
-	drain.Bound(radius)
-	return map[string]scenarios.Fault{
+	all := map[string]scenarios.Fault{
 		"scale down":          &Scale{Namespace: "shop", Name: "shop"},
 		"scale up":            &Scale{Namespace: "shop", Name: "shop", Replicas: 5},
 		"cordon":              &Cordon{Nodes: Nodes{Labels: map[string]string{"zone": "a"}}},
-		"drain":               drain,
+		"drain":               &Drain{Nodes: Nodes{Names: []string{"node-1"}}, Within: reports.Duration(time.Second)},
 		"quota":               &Quota{Namespace: "shop"},
 		"delete a pod":        &Delete{Namespace: "shop", Labels: map[string]string{"app": "shop"}},
 		"delete two pods":     &Delete{Namespace: "shop", Labels: map[string]string{"app": "shop"}, Count: new(intstr.FromInt32(2))},
@@ -31,6 +28,10 @@ func each() map[string]scenarios.Fault {
 		"delete a service":    &Delete{Namespace: "shop", Kind: "Service", Name: "shop"},
 		"delete a deployment": &Delete{Namespace: "shop", APIVersion: "apps/v1", Kind: "Deployment", Name: "shop"},
 	}
+	for _, fault := range all {
+		fault.(scenarios.Bounded).Bound(scenarios.BlastRadius{Namespaces: []string{"shop"}, AllowLastReplica: true})
+	}
+	return all
 }
 
 func within10s(t *testing.T) context.Context {
@@ -222,6 +223,34 @@ func TestASecondFaultOnATargetIsRefused(t *testing.T) {
 			}
 			if w.digest(t) != during {
 				t.Error("the second fault, or its undo, changed something")
+			}
+		})
+	}
+}
+
+// Each fault holds what it would hit against the blast radius before anything is touched.
+func TestTheBlastRadiusIsHeld(t *testing.T) {
+	few := intstr.FromInt32(0)
+	for name, fault := range each() {
+		t.Run(name, func(t *testing.T) {
+			w := newWorld(t)
+			before := w.digest(t)
+			env, _ := envOf(w)
+			radius := scenarios.BlastRadius{Namespaces: []string{"bank"}, MaxPods: &few, MaxNodes: &few, AllowLastReplica: true}
+			problems := fault.(scenarios.Bounded).Bound(radius)
+			if name != "cordon" && name != "drain" && len(problems) == 0 {
+				t.Error("offline it says nothing of a namespace that is not allowed")
+			}
+			if drain, ok := fault.(*Drain); ok {
+				drain.Namespaces = []string{"shop"}
+			}
+			for _, err := range []error{fault.(scenarios.Preflighter).Preflight(within10s(t), env), fault.Do(within10s(t), env)} {
+				if err == nil || !strings.Contains(err.Error(), "blast radius") {
+					t.Errorf("got %v, want it refused", err)
+				}
+			}
+			if w.digest(t) != before {
+				t.Error("something changed")
 			}
 		})
 	}

@@ -71,7 +71,7 @@ func leftover(kind string, object client.Object) Leftover {
 		Fault: object.GetLabels()[LabelUndo], Kind: kind, Namespace: object.GetNamespace(), Name: object.GetName(),
 	}
 	// A time that cannot be read is none: such a leftover counts as expired.
-	if at, err := time.Parse(time.RFC3339, object.GetAnnotations()[AnnotationExpires]); err == nil {
+	if at, err := time.Parse(time.RFC3339, object.GetAnnotations()[scenarios.AnnotationExpires]); err == nil {
 		l.Expires = at
 	}
 	return l

@@ -23,8 +23,6 @@ const (
 	LabelUndo = "gameday.dev/undo"
 	// AnnotationStep names the step that did it.
 	AnnotationStep = "gameday.dev/step"
-	// AnnotationExpires is when the harm should be over (RFC 3339): whoever finds it later may undo it.
-	AnnotationExpires = "gameday.dev/expires"
 	// AnnotationState is what the undo needs to know, as JSON, on objects that carry it themselves.
 	AnnotationState = "gameday.dev/undo-state"
 
@@ -75,7 +73,7 @@ func mark(ctx context.Context, env scenarios.Env, fault string, object client.Ob
 		annotations = map[string]string{}
 	}
 	annotations[AnnotationStep] = env.Step
-	annotations[AnnotationExpires] = expires(ctx)
+	annotations[scenarios.AnnotationExpires] = expires(ctx)
 	object.SetAnnotations(annotations)
 }
 
@@ -84,7 +82,7 @@ func unmark(object client.Object) {
 	labels, annotations := object.GetLabels(), object.GetAnnotations()
 	delete(labels, scenarios.LabelRun)
 	delete(labels, LabelUndo)
-	for _, key := range []string{AnnotationStep, AnnotationExpires, AnnotationState} {
+	for _, key := range []string{AnnotationStep, scenarios.AnnotationExpires, AnnotationState} {
 		delete(annotations, key)
 	}
 	object.SetLabels(labels)

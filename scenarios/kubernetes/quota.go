@@ -23,6 +23,8 @@ type Quota struct {
 	Cluster   string `json:"cluster,omitempty"`
 	Namespace string `json:"namespace"`
 	Pods      int64  `json:"pods,omitempty"` // how many are allowed, those that are there among them; none unless said
+
+	radius scenarios.BlastRadius
 }
 
 var (
@@ -42,8 +44,9 @@ func (q *Quota) Problems() []string {
 	return out
 }
 
-// Bound says offline in what the fault exceeds the blast radius.
+// Bound keeps the scenario's blast radius and says offline in what the fault exceeds it.
 func (q *Quota) Bound(radius scenarios.BlastRadius) []string {
+	q.radius = radius
 	return reach(keyQuota, radius, q.Namespace)
 }
 
@@ -66,7 +69,10 @@ func (q *Quota) Preflight(ctx context.Context, env scenarios.Env) error {
 
 func (q *Quota) resolve(ctx context.Context, cluster client.WithWatch) (*corev1.Namespace, error) {
 	namespace := &corev1.Namespace{}
-	return namespace, gone(cluster.Get(ctx, client.ObjectKey{Name: q.Namespace}, namespace), fmt.Sprintf("namespace %q", q.Namespace))
+	if err := gone(cluster.Get(ctx, client.ObjectKey{Name: q.Namespace}, namespace), fmt.Sprintf("namespace %q", q.Namespace)); err != nil {
+		return nil, err
+	}
+	return namespace, q.radius.Check(ctx, cluster, scenarios.Targets{Namespaces: []string{q.Namespace}})
 }
 
 // takesPods finds out whether a pod would be admitted now. If none is, a quota that refuses one proves nothing.

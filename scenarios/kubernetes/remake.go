@@ -21,15 +21,15 @@ func inventory(ctx context.Context, cluster client.WithWatch, objects []unstruct
 	for i := range objects {
 		object := &objects[i]
 		if object.GetKind() == "Pod" {
-			var pod corev1.Pod
-			if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, &pod); err != nil {
-				return was, fmt.Errorf("read pod %s: %w", object.GetName(), err)
+			pod, err := podFrom(object)
+			if err != nil {
+				return was, err
 			}
-			pods = append(pods, pod)
+			pods = append(pods, *pod)
 			if hasController(object) {
 				continue // it comes back by itself, under another name perhaps
 			}
-		} else if set, found, err := unstructured.NestedStringMap(object.Object, "spec", "selector", "matchLabels"); err == nil && found {
+		} else if set := matchLabels(object); len(set) > 0 {
 			one, err := countGroup(ctx, cluster, object.GetNamespace(), set)
 			if err != nil {
 				return was, err
@@ -45,6 +45,23 @@ func inventory(ctx context.Context, cluster client.WithWatch, objects []unstruct
 	more, err := groups(ctx, cluster, pods)
 	was.Pods = append(was.Pods, more...)
 	return was, err
+}
+
+func podFrom(object *unstructured.Unstructured) (*corev1.Pod, error) {
+	pod := &corev1.Pod{}
+	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, pod); err != nil {
+		return nil, fmt.Errorf("read pod %s: %w", object.GetName(), err)
+	}
+	return pod, nil
+}
+
+// matchLabels are the labels of a workload's pods; none for what has no pods.
+func matchLabels(object *unstructured.Unstructured) map[string]string {
+	set, _, err := unstructured.NestedStringMap(object.Object, "spec", "selector", "matchLabels")
+	if err != nil {
+		return nil // a field of that name that selects in another way
+	}
+	return set
 }
 
 // bare leaves out of an object what its API server wrote.

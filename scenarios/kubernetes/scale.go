@@ -114,10 +114,11 @@ func (s *Scale) resolve(ctx context.Context, cluster client.WithWatch) (*workloa
 	if w.scale.Spec.Replicas == s.Replicas {
 		return nil, fmt.Errorf("%w: %s has %d replicas already", scenarios.ErrVoid, s.what(), s.Replicas)
 	}
+	targets := scenarios.Targets{Namespaces: []string{s.Namespace}}
 	if lost := int(w.scale.Spec.Replicas - s.Replicas); lost > 0 {
-		return w, within(s.radius, min(lost, len(w.pods)), len(w.pods))
+		targets.Pods, targets.Hits = w.pods, lost
 	}
-	return w, nil
+	return w, s.radius.Check(ctx, cluster, targets)
 }
 
 // read gets a workload, its scale, and its pods.
