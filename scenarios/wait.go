@@ -34,6 +34,8 @@ func (w Wait) Problems() []string {
 // OwnKinds are the actions that need nothing but the harness, by the keys that a file uses.
 func OwnKinds() Kinds {
 	return Kinds{
+		keyExec: decodeExec,
+		keyCall: decodeCall,
 		"wait": func(p *Payload) Action {
 			var d reports.Duration
 			if !p.Into(&d) {
