@@ -8,14 +8,17 @@ import (
 	"testing"
 	"time"
 
+	corev1 "k8s.io/api/core/v1"
 	"k8s.io/apimachinery/pkg/util/intstr"
+	"sigs.k8s.io/controller-runtime/pkg/client"
 
+	"github.com/gamedayhq/gameday/probes"
 	"github.com/gamedayhq/gameday/reports"
 	"github.com/gamedayhq/gameday/scenarios"
 )
 
 // each makes one of every fault anew, as another process would.
-func each() map[string]scenarios.Fault {
+func each(w *world) map[string]scenarios.Fault {
 	all := map[string]scenarios.Fault{
 		"scale down":          &Scale{Namespace: "shop", Name: "shop"},
 		"scale up":            &Scale{Namespace: "shop", Name: "shop", Replicas: 5},
@@ -27,28 +30,43 @@ func each() map[string]scenarios.Fault {
 		"delete a secret":     &Delete{Namespace: "shop", Kind: "Secret", Name: "db"},
 		"delete a service":    &Delete{Namespace: "shop", Kind: "Service", Name: "shop"},
 		"delete a deployment": &Delete{Namespace: "shop", APIVersion: "apps/v1", Kind: "Deployment", Name: "shop"},
+		"stop the names":      &StopDNS{},
+		"rotate":              &Rotate{Namespace: "shop", Secret: "db", Keys: []string{"password"}},
+		"rotate, restart":     &Rotate{Namespace: "shop", Secret: "db", Keys: []string{"password"}, Restart: []Workload{{Name: "shop"}}},
+		"revoke, restart":     &Rotate{Namespace: "shop", Secret: "db", Keys: []string{"password"}, Revoke: true, Restart: []Workload{{Name: "shop"}}},
+		"cut": &CutNetwork{
+			From:  Side{Namespace: "shop", Labels: map[string]string{"app": "shop"}},
+			To:    Side{Namespace: "kube-system", Labels: map[string]string{"app": "coredns"}},
+			Proof: &scenarios.Sign{HTTP: &probes.HTTP{URL: w.url}, Within: reports.Duration(2 * time.Second)},
+		},
 	}
 	for _, fault := range all {
-		fault.(scenarios.Bounded).Bound(scenarios.BlastRadius{Namespaces: []string{"shop"}, AllowLastReplica: true})
+		fault.(scenarios.Bounded).Bound(scenarios.BlastRadius{
+			Namespaces: []string{"shop", "kube-system"}, AllowLastReplica: true, AllowProtected: []string{"kube-system"},
+		})
+		if drain, ok := fault.(*Drain); ok {
+			drain.Namespaces = []string{"shop"}
+		}
 	}
 	return all
 }
 
-func within10s(t *testing.T) context.Context {
+func inTime(t *testing.T) context.Context {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	t.Cleanup(cancel)
 	return ctx
 }
 
 func TestEachFaultIsProvenAndUndone(t *testing.T) {
-	for name := range each() {
+	for name := range each(&world{}) {
 		t.Run(name, func(t *testing.T) {
-			ctx := within10s(t)
+			t.Parallel()
+			ctx := inTime(t)
 			w := newWorld(t)
 			before := w.digest(t)
 			env, journal := envOf(w)
-			fault := each()[name]
+			fault := each(w)[name]
 			if err := fault.(scenarios.Preflighter).Preflight(ctx, env); err != nil {
 				t.Fatal(err)
 			}
@@ -58,7 +76,7 @@ func TestEachFaultIsProvenAndUndone(t *testing.T) {
 			if err := fault.Do(ctx, env); err != nil {
 				t.Fatal(err)
 			}
-			if proof := journal.proof(t, reports.TopicInjected); !proof.Proven || !proof.Independent {
+			if proof := journal.proof(t, reports.TopicInjected); !proof.Proven || proof.Independent != (name != "rotate") {
 				t.Errorf("injected: %+v, want an independent proof", proof)
 			}
 			targets := journal.targets(t)
@@ -70,7 +88,7 @@ func TestEachFaultIsProvenAndUndone(t *testing.T) {
 				t.Errorf("leftovers %+v (%v), want the one of this step", left, err)
 			}
 			for _, round := range []string{"first", "second"} {
-				if err := each()[name].Undo(ctx, env); err != nil {
+				if err := each(w)[name].Undo(ctx, env); err != nil {
 					t.Fatalf("%s undo: %v", round, err)
 				}
 				if proof := journal.proof(t, reports.TopicRecovered); !proof.Proven {
@@ -91,11 +109,12 @@ func TestEachFaultIsProvenAndUndone(t *testing.T) {
 }
 
 func TestUndoBeforeDoIsProven(t *testing.T) {
-	for name, fault := range each() {
+	for name := range each(&world{}) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
 			env, journal := envOf(w)
-			if err := fault.Undo(within10s(t), env); err != nil || !journal.proof(t, reports.TopicRecovered).Proven {
+			if err := each(w)[name].Undo(inTime(t), env); err != nil || !journal.proof(t, reports.TopicRecovered).Proven {
 				t.Errorf("got %v, want a proof", err)
 			}
 		})
@@ -104,10 +123,11 @@ func TestUndoBeforeDoIsProven(t *testing.T) {
 
 // Wherever the drill's process dies, another one that knows nothing but the cluster leaves it as it was.
 func TestWhereverADrillDiesAnotherUndoes(t *testing.T) {
-	for name := range each() {
+	for name := range each(&world{}) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			for writes := 0; ; writes++ {
-				ctx := within10s(t)
+				ctx := inTime(t)
 				w := newWorld(t)
 				before := w.digest(t)
 				env, _ := envOf(w)
@@ -118,9 +138,9 @@ func TestWhereverADrillDiesAnotherUndoes(t *testing.T) {
 					}
 					return nil
 				}
-				err := each()[name].Do(ctx, env)
+				err := each(w)[name].Do(ctx, env)
 				if err == nil {
-					err = each()[name].Undo(ctx, env)
+					err = each(w)[name].Undo(ctx, env)
 				}
 				w.failing = nil
 				if err == nil { // died never
@@ -161,15 +181,17 @@ func sweep(t *testing.T, ctx context.Context, w *world) {
 
 // When nobody acts on what a fault wrote, it is not injected, whatever the API said to the write.
 func TestAFaultThatDidNotBiteIsVoid(t *testing.T) {
-	for name, fault := range each() {
-		if strings.HasPrefix(name, "delete") {
-			continue // what the API deletes at once needs nobody else
+	for name := range each(&world{}) {
+		if strings.HasPrefix(name, "delete") || name == "rotate" {
+			continue // what the API does at once needs nobody else
 		}
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
+			fault := each(w)[name]
 			w.lazy, w.budget = true, true
 			env, journal := envOf(w)
-			ctx, cancel := context.WithTimeout(t.Context(), 1500*time.Millisecond)
+			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Second)
 			defer cancel()
 			if err := fault.Do(ctx, env); !errors.Is(err, scenarios.ErrVoid) {
 				t.Errorf("got %v, want a void drill", err)
@@ -186,32 +208,33 @@ func TestABudgetThatForbidsIsNamed(t *testing.T) {
 	w.budget = true
 	before := w.digest(t)
 	env, journal := envOf(w)
-	drain := each()["drain"]
-	err := drain.Do(within10s(t), env)
+	drain := each(w)["drain"]
+	err := drain.Do(inTime(t), env)
 	if !errors.Is(err, scenarios.ErrVoid) || !strings.Contains(err.Error(), "The disruption budget shop needs 2 healthy pods") {
 		t.Errorf("got %v, want a void drill that names the budget", err)
 	}
 	if records := journal.proof(t, reports.TopicInjected).Records; len(records) != 3 || records[0].Injected != 0 || records[0].Message == "" {
 		t.Errorf("records %+v, want three refusals in the API's words", records)
 	}
-	if err := drain.Undo(within10s(t), env); err != nil || w.digest(t) != before {
+	if err := drain.Undo(inTime(t), env); err != nil || w.digest(t) != before {
 		t.Errorf("undo: %v, left\n%s", err, w.digest(t))
 	}
 }
 
 // Two faults on one target could not be undone, so the second is refused before it touches anything.
 func TestASecondFaultOnATargetIsRefused(t *testing.T) {
-	for _, name := range []string{"scale down", "cordon", "drain", "quota"} {
+	for _, name := range []string{"scale down", "cordon", "drain", "quota", "rotate", "cut", "stop the names"} {
 		t.Run(name, func(t *testing.T) {
-			ctx := within10s(t)
+			t.Parallel()
+			ctx := inTime(t)
 			w := newWorld(t)
 			env, _ := envOf(w)
-			if err := each()[name].Do(ctx, env); err != nil {
+			if err := each(w)[name].Do(ctx, env); err != nil {
 				t.Fatal(err)
 			}
 			during := w.digest(t)
 			env.Run = "another-run"
-			fault := each()[name]
+			fault := each(w)[name]
 			if scale, ok := fault.(*Scale); ok {
 				scale.Replicas = 1
 			}
@@ -231,9 +254,11 @@ func TestASecondFaultOnATargetIsRefused(t *testing.T) {
 // Each fault holds what it would hit against the blast radius before anything is touched.
 func TestTheBlastRadiusIsHeld(t *testing.T) {
 	few := intstr.FromInt32(0)
-	for name, fault := range each() {
+	for name := range each(&world{}) {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			w := newWorld(t)
+			fault := each(w)[name]
 			before := w.digest(t)
 			env, _ := envOf(w)
 			radius := scenarios.BlastRadius{Namespaces: []string{"bank"}, MaxPods: &few, MaxNodes: &few, AllowLastReplica: true}
@@ -244,7 +269,7 @@ func TestTheBlastRadiusIsHeld(t *testing.T) {
 			if drain, ok := fault.(*Drain); ok {
 				drain.Namespaces = []string{"shop"}
 			}
-			for _, err := range []error{fault.(scenarios.Preflighter).Preflight(within10s(t), env), fault.Do(within10s(t), env)} {
+			for _, err := range []error{fault.(scenarios.Preflighter).Preflight(inTime(t), env), fault.Do(inTime(t), env)} {
 				if err == nil || !strings.Contains(err.Error(), "blast radius") {
 					t.Errorf("got %v, want it refused", err)
 				}
@@ -253,5 +278,36 @@ func TestTheBlastRadiusIsHeld(t *testing.T) {
 				t.Error("something changed")
 			}
 		})
+	}
+}
+
+// What somebody else has put into the Secret since is worth more than what was there before the drill.
+func TestAnUndoDoesNotWriteOverAnothersChange(t *testing.T) {
+	ctx := inTime(t)
+	w := newWorld(t)
+	env, _ := envOf(w)
+	if err := each(w)["rotate"].Do(ctx, env); err != nil {
+		t.Fatal(err)
+	}
+	secret := &corev1.Secret{}
+	if err := w.Get(ctx, client.ObjectKey{Namespace: "shop", Name: "db"}, secret); err != nil {
+		t.Fatal(err)
+	}
+	if string(secret.Data["password"]) == "hunter2" || string(secret.Data["username"]) != "shop" {
+		t.Errorf("the Secret holds %v, want another password and the same user", secret.Data)
+	}
+	secret.Data["password"] = []byte("swordfish")
+	if err := w.Update(ctx, secret); err != nil {
+		t.Fatal(err)
+	}
+	err := each(w)["rotate"].Undo(ctx, env)
+	if err == nil || !strings.Contains(err.Error(), "somebody else") || strings.Contains(err.Error(), "hunter2") {
+		t.Errorf("got %v, want a word on the other's change", err)
+	}
+	if err := w.Get(ctx, client.ObjectKeyFromObject(secret), secret); err != nil || string(secret.Data["password"]) != "swordfish" {
+		t.Errorf("the other's change is written over (%v)", err)
+	}
+	if left, err := Leftovers(ctx, w); err != nil || len(left) != 1 {
+		t.Errorf("left %v (%v), want the note, which holds the old data", left, err)
 	}
 }

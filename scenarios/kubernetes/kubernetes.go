@@ -26,21 +26,27 @@ import (
 // Kinds are the actions of this package by the keys that a scenario file uses.
 func Kinds() scenarios.Kinds {
 	return scenarios.Kinds{
-		keyDelete: decode[Delete],
-		keyScale:  decode[Scale],
-		keyCordon: decode[Cordon],
-		keyDrain:  decode[Drain],
-		keyQuota:  decode[Quota],
+		keyDelete:  decode[Delete],
+		keyScale:   decode[Scale],
+		keyCordon:  decode[Cordon],
+		keyDrain:   decode[Drain],
+		keyQuota:   decode[Quota],
+		keyRotate:  decode[Rotate],
+		keyCut:     decode[CutNetwork],
+		keyStopDNS: decode[StopDNS],
 	}
 }
 
 // The keys of the faults: in a scenario file, and on what they leave in a cluster.
 const (
-	keyDelete = "delete"
-	keyScale  = "scale"
-	keyCordon = "cordon"
-	keyDrain  = "drain"
-	keyQuota  = "quota"
+	keyDelete  = "delete"
+	keyScale   = "scale"
+	keyCordon  = "cordon"
+	keyDrain   = "drain"
+	keyQuota   = "quota"
+	keyRotate  = "rotate"
+	keyCut     = "cutNetwork"
+	keyStopDNS = "stopDNS" // its note is that of a scaling
 )
 
 // undoers undo what is left of a fault, by its key.
@@ -50,6 +56,8 @@ var undoers = map[string]func(ctx context.Context, cluster client.WithWatch, lef
 	keyCordon: uncordon,
 	keyDrain:  uncordon,
 	keyQuota:  lift,
+	keyRotate: unrotate,
+	keyCut:    rejoin,
 }
 
 // decode reads an action's payload by its json tags.

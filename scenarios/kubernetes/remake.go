@@ -49,10 +49,14 @@ func inventory(ctx context.Context, cluster client.WithWatch, objects []unstruct
 
 func podFrom(object *unstructured.Unstructured) (*corev1.Pod, error) {
 	pod := &corev1.Pod{}
-	if err := runtime.DefaultUnstructuredConverter.FromUnstructured(object.Object, pod); err != nil {
+	if err := fromUnstructured(object.Object, pod); err != nil {
 		return nil, fmt.Errorf("read pod %s: %w", object.GetName(), err)
 	}
 	return pod, nil
+}
+
+func fromUnstructured(from map[string]any, into any) error {
+	return runtime.DefaultUnstructuredConverter.FromUnstructured(from, into)
 }
 
 // matchLabels are the labels of a workload's pods; none for what has no pods.

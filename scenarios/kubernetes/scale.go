@@ -152,31 +152,31 @@ func (s *Scale) Do(ctx context.Context, env scenarios.Env) error {
 	if err != nil {
 		return err
 	}
-	_, err = s.apply(ctx, env, cluster, "")
-	return err
+	return s.apply(ctx, env, cluster, "")
 }
 
-func (s *Scale) apply(ctx context.Context, env scenarios.Env, cluster client.WithWatch, service string) (*reports.Proof, error) {
+// apply scales. Where a service is named, it must have no endpoint then.
+func (s *Scale) apply(ctx context.Context, env scenarios.Env, cluster client.WithWatch, service string) error {
 	w, err := s.resolve(ctx, cluster)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	targets := append([]reports.Target{target(s.Cluster, s.kind(), w.object)}, podTargets(s.Cluster, w.pods)...)
 	if err := env.Fact(reports.TopicTargets, targets, fmt.Sprintf("%s and its %d pods", s.what(), len(w.pods))); err != nil {
-		return nil, err
+		return err
 	}
 	before := scaled{
 		APIVersion: s.apiVersion(), Kind: s.kind(), Name: s.Name, UID: string(w.object.GetUID()), Replicas: w.scale.Spec.Replicas,
 		Ready: min(countReady(w.pods), int(w.scale.Spec.Replicas)), To: s.Replicas, Selector: w.scale.Status.Selector, Service: service,
 	}
 	if err := keep(ctx, env, cluster, s.note(), keyScale, before); err != nil {
-		return nil, err
+		return err
 	}
 	if err := setReplicas(ctx, cluster, w.object, s.Replicas); err != nil {
-		return nil, err
+		return err
 	}
 	if err := s.awaitScaled(ctx, cluster, w); err != nil {
-		return nil, fmt.Errorf("%w: not injected: %w", scenarios.ErrVoid, err)
+		return fmt.Errorf("%w: not injected: %w", scenarios.ErrVoid, err)
 	}
 	proof := &reports.Proof{
 		By: "pods gone by UID", Independent: true, Proven: true,
@@ -185,7 +185,13 @@ func (s *Scale) apply(ctx context.Context, env scenarios.Env, cluster client.Wit
 	if s.Replicas > before.Replicas {
 		proof.By = "pods ready"
 	}
-	return proof, env.Fact(reports.TopicInjected, proof, proof.Detail)
+	if service != "" {
+		if err := awaitEndpoints(ctx, cluster, client.ObjectKey{Namespace: s.Namespace, Name: service}, false); err != nil {
+			return fmt.Errorf("%w: not injected: %w", scenarios.ErrVoid, err)
+		}
+		proof.By += ", endpoints withdrawn"
+	}
+	return env.Fact(reports.TopicInjected, proof, proof.Detail)
 }
 
 // awaitScaled waits until the workload's controller and the kubelets have followed.

@@ -6,6 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strings"
 	"testing"
@@ -33,6 +35,7 @@ import (
 // world is a cluster of tests: a fake API, and controllers that follow each write before it returns.
 type world struct {
 	client.WithWatch
+	url     string       // answers badly while a path is cut
 	lazy    bool         // the controllers do not follow
 	budget  bool         // a budget forbids every eviction
 	failing func() error // asked before each write
@@ -56,6 +59,14 @@ func newWorld(t *testing.T) *world {
 		builder = builder.WithIndex(kind, "metadata.name", byName)
 	}
 	w.WithWatch = builder.Build()
+	server := httptest.NewServer(http.HandlerFunc(func(answer http.ResponseWriter, request *http.Request) {
+		var policies networkingv1.NetworkPolicyList
+		if err := w.List(request.Context(), &policies); err != nil || len(policies.Items) > 0 && !w.lazy {
+			answer.WriteHeader(http.StatusBadGateway)
+		}
+	}))
+	t.Cleanup(server.Close)
+	w.url = server.URL
 	ctx := t.Context()
 	for _, object := range []client.Object{
 		&corev1.Namespace{ObjectMeta: metav1.ObjectMeta{Name: "shop"}},
@@ -235,6 +246,9 @@ func (w *world) makePods(ctx context.Context, d *appsv1.Deployment) error {
 			pods = slices.Delete(pods, i, i+1)
 		}
 	}
+	if pods, err = w.rollOut(ctx, d, pods); err != nil {
+		return err
+	}
 	for len(pods) > int(*d.Spec.Replicas) {
 		if err := w.quietly().Delete(ctx, &pods[0]); err != nil {
 			return err
@@ -258,6 +272,27 @@ func (w *world) makePods(ctx context.Context, d *appsv1.Deployment) error {
 	d.Status.Replicas, d.Status.ReadyReplicas, d.Status.UpdatedReplicas = *d.Spec.Replicas, *d.Spec.Replicas, *d.Spec.Replicas
 	d.Status.AvailableReplicas, d.Status.ObservedGeneration = *d.Spec.Replicas, d.Generation
 	return w.quietly().Update(ctx, d)
+}
+
+// rollOut starts one pod of a changed template, which does not become ready, and takes it away when the template is as it was. It
+// returns the others.
+func (w *world) rollOut(ctx context.Context, d *appsv1.Deployment, pods []corev1.Pod) ([]corev1.Pod, error) {
+	fresh := started(pods, "")
+	others := slices.DeleteFunc(pods, func(pod corev1.Pod) bool { return pod.Annotations[annotationRestarted] != "" })
+	value, changed := d.Spec.Template.Annotations[annotationRestarted]
+	switch {
+	case changed && len(fresh) == 0:
+		pod := others[0].DeepCopy()
+		pod.ObjectMeta = metav1.ObjectMeta{
+			Namespace: pod.Namespace, Name: d.Name + "-new", UID: uuid.NewUUID(), Labels: pod.Labels, OwnerReferences: pod.OwnerReferences,
+			Annotations: map[string]string{annotationRestarted: value},
+		}
+		pod.Status = corev1.PodStatus{Phase: corev1.PodRunning}
+		return others, w.quietly().Create(ctx, pod)
+	case !changed && len(fresh) > 0:
+		return others, w.quietly().Delete(ctx, &fresh[0])
+	}
+	return others, nil
 }
 
 // publish tells which pods of the name service are there.
