@@ -1,5 +1,7 @@
 package probes
 
+import "strings"
+
 // carrying is what carries headers: names and values in turn.
 func carrying(pairs ...string) Access {
 	a := Access{Headers: map[string]Secret{}}
@@ -13,4 +15,9 @@ func carrying(pairs ...string) Access {
 func trusting(a Access) Access {
 	a.TLS = &TLSConfig{InsecureSkipVerify: true}
 	return a
+}
+
+// begins says whether a text is the one that is wanted, or begins with it and goes on after a colon.
+func begins(got, want string) bool {
+	return got == want || want != "" && strings.HasPrefix(got, want+": ")
 }

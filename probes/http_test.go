@@ -112,6 +112,23 @@ func TestHTTPFollowsAsManyRedirectsAsAllowed(t *testing.T) {
 	}
 }
 
+// Another port is another server, though the name is the same.
+func TestHTTPTakesNoPasswordElsewhere(t *testing.T) {
+	var seen []string
+	elsewhere := webServer(t, func(_ http.ResponseWriter, r *http.Request) { seen = append(seen, r.Header.Get("Authorization")) })
+	server := webServer(t, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) })
+	for _, access := range []Access{
+		{BearerToken: &Secret{Value: "s3cret"}}, {BasicAuth: &BasicAuth{Username: "me", Password: Secret{Value: "s3cret"}}},
+	} {
+		if err := ask(t, false, HTTP{URL: server.URL, Redirects: 1, Access: access}); err != nil {
+			t.Error(err)
+		}
+	}
+	if got := strings.Join(seen, ""); len(seen) != 2 || got != "" {
+		t.Errorf("elsewhere saw %q", seen)
+	}
+}
+
 func TestHTTPConnectsAnewUnlessTold(t *testing.T) {
 	for keep, want := range map[bool]int64{false: 3, true: 1} {
 		var connections atomic.Int64

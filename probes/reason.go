@@ -98,8 +98,15 @@ func isReset(err error) bool {
 		return true
 	}
 	text := err.Error()
-	return strings.Contains(text, "server closed idle connection") || strings.Contains(text, "server sent GOAWAY and closed the connection") ||
-		strings.Contains(text, "stream error: ") && strings.HasSuffix(text, "received from peer")
+	for _, sign := range []string{
+		"server closed idle connection", "server sent GOAWAY and closed the connection",
+		"client conn could not be established", "client connection lost", // closed before, or while, HTTP/2 was spoken
+	} {
+		if strings.Contains(text, sign) {
+			return true
+		}
+	}
+	return strings.Contains(text, "stream error: ") && strings.HasSuffix(text, "received from peer")
 }
 
 // isExpired tells a certificate that is refused because it has run out.

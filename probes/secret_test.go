@@ -144,12 +144,15 @@ func TestNoPlantedSecretIsTold(t *testing.T) {
 		Problems() []string
 		String() string
 	}{
-		HTTP{URL: echo.URL, Access: header, JSON: never}, HTTP{URL: echo.URL, Access: basic, JSON: never},
-		HTTP{URL: echo.URL, Access: bearer, JSON: never}, HTTP{URL: "http://" + closedPort(t), Access: bearer},
+		HTTP{URL: echo.URL, Access: header, JSON: never},
+		HTTP{URL: echo.URL, Access: basic, JSON: never},
+		HTTP{URL: echo.URL, Access: bearer, JSON: never},
+		HTTP{URL: "http://" + closedPort(t), Access: bearer},
 		HTTP{URL: echo.URL + "?q=" + url.QueryEscape(planted), Status: "204"},
 		HTTP{URL: echo.URL, Access: Access{TLS: &TLSConfig{CA: &secret}}},
 		HTTP{URL: echo.URL, Access: Access{TLS: &TLSConfig{Cert: &secret, Key: &secret}}},
-		Alert{URL: echo.URL, Name: "A", Access: header}, Alert{URL: echo.URL, Name: "A", Access: bearer},
+		Alert{URL: echo.URL, Name: "A", Access: header},
+		Alert{URL: echo.URL, Name: "A", Access: bearer},
 		Prometheus{URL: echo.URL, Query: "up", Access: header, Comparator: Comparator{Value: "1"}},
 		Prometheus{URL: echo.URL, Query: "up", Access: basic, Comparator: Comparator{Value: "1"}},
 		TCP{Address: closedPort(t), TLS: &TLSConfig{Cert: &secret, Key: &secret}},
@@ -158,7 +161,8 @@ func TestNoPlantedSecretIsTold(t *testing.T) {
 		GRPC{Address: closedPort(t), TLS: &TLSConfig{CA: &secret}},
 		Exec{Command: []string{"/bin/sh", "-c", `echo "$K"; exit 1`}, Env: map[string]Secret{"K": secret}},
 		Exec{Command: []string{"/nowhere"}, Env: map[string]Secret{"K": secret}},
-		SQL{Driver: "postgres", DSN: secret, Query: "select 1"}, SQL{Driver: "mysql", DSN: secret, Query: "select 1"},
+		SQL{Driver: "postgres", DSN: secret, Query: "select 1"},
+		SQL{Driver: "mysql", DSN: secret, Query: "select 1"},
 		SQL{Driver: "postgres", DSN: dsnEnv(t, "postgres://me:"+url.QueryEscape(planted)+"@"+closedPort(t)+"/x"), Query: "select 1"},
 		SQL{Driver: "mysql", DSN: dsnEnv(t, "me:"+planted+"@tcp("+closedPort(t)+")/x"), Query: "select 1"},
 		SQL{Driver: "mysql", DSN: dsnEnv(t, "me:"+planted+"@tcp("+serve(t, serveMySQL)+")/x"), Query: "selekt"},

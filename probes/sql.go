@@ -157,7 +157,10 @@ func firstColumn(rows *sql.Rows, into *sql.NullString) error {
 		return err
 	}
 	if !rows.Next() {
-		return errors.Join(rows.Err(), noRows(rows.Err()))
+		if err := rows.Err(); err != nil {
+			return err
+		}
+		return sql.ErrNoRows
 	}
 	targets := make([]any, len(columns))
 	for i := range targets {
@@ -167,14 +170,6 @@ func firstColumn(rows *sql.Rows, into *sql.NullString) error {
 		targets[0] = into
 	}
 	return rows.Scan(targets...)
-}
-
-// noRows is the error of an answer that was whole and empty.
-func noRows(err error) error {
-	if err != nil {
-		return nil
-	}
-	return sql.ErrNoRows
 }
 
 // sqlAnswered reads an error of a driver: what the database said, or why it said nothing.
