@@ -74,7 +74,9 @@ func (f *Fault) rights(resource string) []right {
 		}
 		if rules := f.rulesOf(); rules != nil {
 			plural := strings.ToLower(rules.kind)
-			out = append(out, right{"list", v1alpha1.SchemeGroupVersion.Group, plural, namespace}, right{"watch", v1alpha1.SchemeGroupVersion.Group, plural, namespace})
+			for _, verb := range []string{"get", "list", "watch", "update"} {
+				out = append(out, right{verb, v1alpha1.SchemeGroupVersion.Group, plural, namespace})
+			}
 		}
 	}
 	if s := f.selector(); s != nil && len(s.Selector.NodeSelectors) > 0 {

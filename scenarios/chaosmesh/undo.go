@@ -84,17 +84,34 @@ func (u *undoing) stop(ctx context.Context) error {
 	if err != nil {
 		return client.IgnoreNotFound(fmt.Errorf("pause %s: %w", client.ObjectKeyFromObject(u.object), err))
 	}
-	err = u.await(ctx, func(here bool) scenarios.State {
-		if !here {
-			return scenarios.State{Done: true, Seen: "gone"}
+	err = u.recovered(ctx, u.fault.rulesOf() != nil)
+	if errors.Is(err, errStuck) {
+		if err := u.withdraw(ctx); err != nil {
+			return fmt.Errorf("not recovered: %w", err)
 		}
-		return scenarios.State{Done: allRecovered(u.proof.Records), Seen: describeSites(u.object, u.proof.Records)}
-	})
+		err = u.recovered(ctx, false)
+	}
 	if err != nil {
 		return fmt.Errorf("not recovered: %w", err)
 	}
-	u.proof.Detail = fmt.Sprintf("recovered at %d places by the controller's records, then deleted", len(u.proof.Records))
+	if u.proof.Detail == "" {
+		u.proof.Detail = fmt.Sprintf("recovered at %d places by the controller's records, then deleted", len(u.proof.Records))
+	}
 	return nil
+}
+
+// recovered waits until every record says that it is, or until it is seen that this cannot come by itself.
+func (u *undoing) recovered(ctx context.Context, mendable bool) error {
+	return u.await(ctx, func(here bool) scenarios.State {
+		if !here {
+			return scenarios.State{Done: true, Seen: "gone"}
+		}
+		state := scenarios.State{Done: allRecovered(u.proof.Records), Seen: describeSites(u.object, u.proof.Records)}
+		if mendable && u.object.IsPaused() && stuck(u.proof.Records) {
+			state.Err = errStuck
+		}
+		return state
+	})
 }
 
 // early finds out whether the fault had ended by itself before it was stopped: its duration counts from creation. What was

@@ -2,6 +2,7 @@ package chaosmesh
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strings"
 	"testing"
@@ -264,6 +265,40 @@ func TestAFaultThatEndedByItselfVoidsTheDrill(t *testing.T) {
 		void := p.of(reports.TopicVoid)
 		if len(void) != 1 || !strings.Contains(void[0].Detail, "ended it before its hold was over") {
 			t.Errorf("recorded %v", void)
+		}
+	})
+}
+
+// Chaos Mesh goes on to inject what it could not, also after the fault was stopped; without its rules it comes to an end.
+func TestAnInjectionThatFailsIsWithdrawn(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		p := newPlay(t, with("", cut))
+		p.keepRules = true
+		if err := p.do(t, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		key := client.ObjectKey{Namespace: "shop", Name: "a-test-1-break"}
+		object, note := &v1alpha1.NetworkChaos{}, &v1alpha1.PodNetworkChaos{}
+		others := v1alpha1.RawIptables{Name: "y", Direction: v1alpha1.Input, RawRuleSource: v1alpha1.RawRuleSource{Source: "shop/another"}}
+		if err := errors.Join(p.Get(t.Context(), key, object), p.Get(t.Context(), client.ObjectKey{Namespace: "shop", Name: "shop-a"}, note)); err != nil {
+			t.Fatal(err)
+		}
+		for _, record := range object.Status.Experiment.Records {
+			record.Phase, record.InjectedCount = "Not Injected/Wait", 0
+			record.Events = []v1alpha1.RecordEvent{{Type: v1alpha1.TypeFailed, Message: "unable to set tcs"}}
+		}
+		note.Spec.Iptables = append(note.Spec.Iptables, others)
+		if err := errors.Join(p.Update(t.Context(), object), p.Update(t.Context(), note)); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.undo(t, time.Minute); err != nil {
+			t.Fatal(err)
+		}
+		if proof := p.proof(t, reports.TopicRecovered); !proof.Proven || !strings.Contains(proof.Detail, "withdrawn") {
+			t.Errorf("proof %+v", proof)
+		}
+		if err := p.Get(t.Context(), client.ObjectKeyFromObject(note), note); err != nil || len(note.Spec.Iptables) != 1 || note.Spec.Iptables[0].Source != "shop/another" {
+			t.Errorf("rules %v: %v", note.Spec.Iptables, err)
 		}
 	})
 }

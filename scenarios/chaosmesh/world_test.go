@@ -77,6 +77,12 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 // controllers follow each write: the fake does not tell a watch what happened since its list.
 func (w *world) controllers() interceptor.Funcs {
 	return interceptor.Funcs{
+		Update: func(ctx context.Context, c client.WithWatch, object client.Object, opts ...client.UpdateOption) error {
+			if err := c.Update(ctx, object, opts...); err != nil {
+				return err
+			}
+			return w.settle(ctx, c)
+		},
 		Create: func(ctx context.Context, c client.WithWatch, object client.Object, opts ...client.CreateOption) error {
 			if w.refuse != nil {
 				if err := w.refuse(object); err != nil {
@@ -197,7 +203,7 @@ func (w *world) settleOne(ctx context.Context, c client.WithWatch, chaos v1alpha
 		return nil
 	}
 	for _, record := range chaos.GetStatus().Experiment.Records {
-		if record.Phase == v1alpha1.Injected {
+		if record.Phase != v1alpha1.NotInjected && !w.waits(ctx, c, chaos, record.Id) {
 			record.Phase, record.RecoveredCount = v1alpha1.NotInjected, record.InjectedCount
 		}
 	}
@@ -214,6 +220,17 @@ func (w *world) settleOne(ctx context.Context, c client.WithWatch, chaos v1alpha
 		chaos.SetFinalizers(nil)
 	}
 	return c.Update(ctx, chaos)
+}
+
+// waits reports whether the controller goes on to inject at a place, as it does while a rule stands that was not put in place.
+func (w *world) waits(ctx context.Context, c client.WithWatch, chaos v1alpha1.InnerObject, id string) bool {
+	if !slices.ContainsFunc(sites(chaos), func(s reports.Site) bool { return s.ID == id && strings.HasPrefix(s.Phase, "Not Injected/") }) {
+		return false
+	}
+	namespace, name, _ := strings.Cut(id, "/")
+	note := &v1alpha1.PodNetworkChaos{}
+	err := c.Get(ctx, client.ObjectKey{Namespace: namespace, Name: name}, note)
+	return err == nil && slices.Contains(networkSources(note.Spec), client.ObjectKeyFromObject(chaos).String())
 }
 
 // shopPod is a ready pod.
