@@ -3,6 +3,7 @@ package reports
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/gamedayhq/gameday/probes"
 )
@@ -29,7 +30,7 @@ func Judge(record Record) ([]Check, Verdict) {
 func Steady(record Record) Check {
 	p := newPlan(record)
 	steady := newSteady(p)
-	s := &session{plan: p, sound: newSound(p), sinks: map[string][]watcher{}}
+	s := &session{plan: p, sound: newSound(p)}
 	s.watchBaseline(steady)
 	s.run()
 	return steady.check()
@@ -39,13 +40,12 @@ func Steady(record Record) Check {
 type session struct {
 	plan   *plan
 	sound  *sound
-	judges []judged             // in the order of their checks
-	sinks  map[string][]watcher // by monitor
+	judges []judged // in the order of their checks
 }
 
 func newSession(record Record) *session {
 	p := newPlan(record)
-	s := &session{plan: p, sound: newSound(p), sinks: map[string][]watcher{}}
+	s := &session{plan: p, sound: newSound(p)}
 	if len(record.Header.Drill.Objectives) == 0 {
 		s.judges = append(s.judges, settled{nothingAsked()})
 	}
@@ -90,8 +90,12 @@ func nothingAsked() Check {
 	}
 }
 
-// watch lets the watcher see the samples of its monitor.
-func (s *session) watch(w watcher) { s.sinks[w.monitor()] = append(s.sinks[w.monitor()], w) }
+// watch lets the watcher see the samples of its monitor. One of a monitor that the drill does not have sees none.
+func (s *session) watch(w watcher) {
+	if l, known := s.sound.lanes[w.monitor()]; known {
+		l.watchers = append(l.watchers, w)
+	}
+}
 
 func (s *session) watchBaseline(of *steady) {
 	for _, m := range of.monitors {
@@ -104,11 +108,12 @@ func (s *session) run() {
 		return
 	}
 	for sample := range s.plan.record.Samples {
-		if !s.sound.accept(sample) {
+		lane := s.sound.accept(sample)
+		if lane == nil {
 			continue
 		}
 		s.plan.last = max(s.plan.last, sample.Due, sample.Due+sample.Took)
-		for _, j := range s.sinks[sample.Monitor] {
+		for _, j := range lane.watchers {
 			j.take(sample)
 		}
 	}
@@ -162,32 +167,63 @@ func (s settled) check() Check { return s.is }
 // sound judges whether the record is one that a drill can have left.
 type sound struct {
 	plan    *plan
-	next    map[string]int64 // the least slot that may come next, by monitor
+	lanes   map[string]*lane // by monitor
+	at      *lane            // of the last sample
 	samples int64
 }
 
-func newSound(p *plan) *sound { return &sound{plan: p, next: map[string]int64{}} }
+// lane is what is known of one monitor's samples while they pass.
+type lane struct {
+	name     string
+	every    time.Duration
+	next     int64 // the least slot that may come next
+	watchers []watcher
+	after    *lane // whose sample came after this one's the last time
+}
 
-// accept tells whether a sample can be judged; one that cannot is held against the record.
-func (s *sound) accept(sample probes.Sample) bool {
-	m, known := s.plan.monitors[sample.Monitor]
+func newSound(p *plan) *sound {
+	s := &sound{plan: p, lanes: map[string]*lane{}, at: &lane{}}
+	for name, m := range p.monitors {
+		s.lanes[name] = &lane{name: name, every: m.Every}
+	}
+	return s
+}
+
+// lane finds the monitor's lane, or nil. Monitors tend to come in the same turn again, so it looks first at the one whose
+// turn it is: at a hundred million samples looking each up by name is most of the cost of judging.
+func (s *sound) lane(monitor string) *lane {
+	if guess := s.at.after; guess != nil && guess.name == monitor {
+		s.at = guess
+		return guess
+	}
+	found := s.lanes[monitor]
+	if found != nil {
+		s.at.after = found
+		s.at = found
+	}
+	return found
+}
+
+// accept returns the lane of a sample that can be judged; one that cannot is held against the record.
+func (s *sound) accept(sample probes.Sample) *lane {
+	l := s.lane(sample.Monitor)
 	switch {
 	case sample.Outcome != probes.Good && sample.Outcome != probes.Bad && sample.Outcome != probes.Missed:
 		s.plan.oddity("a sample of %q has no outcome: %s", sample.Monitor, sample.Detail)
-	case !known:
+	case l == nil:
 		s.plan.oddity("a sample of %q, which is no monitor of the drill", sample.Monitor)
-	case sample.Slot < s.next[sample.Monitor]:
+	case sample.Slot < l.next:
 		s.plan.oddity("slot %d of %q comes out of order or twice", sample.Slot, sample.Monitor)
-	case int64(sample.Due/m.Every) != sample.Slot || sample.Due%m.Every != 0:
+	case int64(sample.Due/l.every) != sample.Slot || sample.Due%l.every != 0:
 		s.plan.oddity("slot %d of %q is due at %v, which is not its time", sample.Slot, sample.Monitor, sample.Due)
 	case sample.Took < 0 || sample.Late < 0:
 		s.plan.oddity("slot %d of %q has a negative time", sample.Slot, sample.Monitor)
 	default:
-		s.next[sample.Monitor] = sample.Slot + 1
+		l.next = sample.Slot + 1
 		s.samples++
-		return true
+		return l
 	}
-	return false
+	return nil
 }
 
 func (s *sound) check() Check {
