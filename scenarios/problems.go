@@ -139,8 +139,8 @@ func (s *Scenario) stopProblems() []problem {
 		for _, text := range stop.Problems() {
 			out = append(out, problem{at, text})
 		}
-		if stop.Availability != nil && !s.hasMonitor(stop.Availability.Of) {
-			out = append(out, problem{at, fmt.Sprintf("no monitor %q in spec.monitors; there are: %s", stop.Availability.Of, s.monitorNames())})
+		if of := stop.Monitor(); of != "" && !s.hasMonitor(of) {
+			out = append(out, problem{at, fmt.Sprintf("no monitor %q in spec.monitors; there are: %s", of, s.monitorNames())})
 		}
 	}
 	return out
