@@ -35,6 +35,8 @@ var picture = map[string][]string{
 	"scenarios/kubernetes": {"reports", "scenarios"},
 	"dr":                   {"reports", "scenarios"},
 	"dr/velero":            {"reports", "scenarios"},
+	"dr/fidelity":          {},
+	"dr/fidelity/live":     {"dr/fidelity"},
 	"suites/play":          {"reports", "reports/html", "reports/attest", "reports/bundle", "scenarios", "scenarios/chaosmesh", "scenarios/kubernetes", "dr", "dr/velero"},
 	"suites":               {"probes", "reports", "scenarios", "scenarios/library", "suites/play"},
 	"suites/lab":           {"scenarios"},
@@ -49,8 +51,8 @@ var picture = map[string][]string{
 
 // outside says which foreign packages only some rooms may import.
 var outside = map[string][]string{
-	"k8s.io/":                         {"probes/kubernetes", "scenarios", "scenarios/chaosmesh", "scenarios/kubernetes", "dr", "dr/velero", "suites/play", "suites/lab"},
-	"sigs.k8s.io/":                    {"probes/kubernetes", "scenarios", "scenarios/chaosmesh", "scenarios/kubernetes", "dr", "dr/velero", "suites/play", "suites/lab", "cmd/gameday"},
+	"k8s.io/":                         {"probes/kubernetes", "scenarios", "scenarios/chaosmesh", "scenarios/kubernetes", "dr", "dr/velero", "dr/fidelity", "dr/fidelity/live", "suites/play", "suites/lab"},
+	"sigs.k8s.io/":                    {"probes/kubernetes", "scenarios", "scenarios/chaosmesh", "scenarios/kubernetes", "dr", "dr/velero", "dr/fidelity", "dr/fidelity/live", "suites/play", "suites/lab", "cmd/gameday"},
 	"github.com/chaos-mesh/":          {"scenarios/chaosmesh"},
 	"github.com/vmware-tanzu/velero/": {"dr/velero"},
 	"github.com/onsi/":                {"suites", "suites/gameday"},
