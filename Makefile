@@ -1,16 +1,21 @@
 # Two commands do all the set-up: make gameday, make test.
 SHELL := /bin/bash
 LINT  := go tool -modfile=.ci/tools.mod golangci-lint
-# The game day plays all shipped scenarios.
-SCENARIOS := $(basename $(notdir $(wildcard scenarios/library/*.yaml)))
+# The game day plays the scenarios that are labelled for it, "make drills" the whole library.
+SCENARIOS := $(basename $(notdir $(shell grep -l 'gameday: shipped' scenarios/library/*.yaml)))
+LIBRARY   := $(basename $(notdir $(wildcard scenarios/library/*.yaml)))
 
-.PHONY: help gameday test unit e2e lint fuzz bench build clean
+.PHONY: help gameday drills test unit e2e lint fuzz bench build clean
 help: ## say what can be made
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
 gameday: build ## start the lab if there is none, play the shipped game day, print verdicts and where the evidence is
 	bin/gameday lab up
 	bin/gameday run $(SCENARIOS)
+
+drills: build ## start the lab if there is none, play every scenario of the library
+	bin/gameday lab up
+	bin/gameday run $(LIBRARY)
 
 # The lab comes first: it fills the cache and installs the programs that some unit tests look for.
 test: e2e unit ## all tests: unit, integration, and end to end on the lab

@@ -72,6 +72,7 @@ type Cordon struct {
 	Nodes   Nodes  `json:"nodes"`
 
 	radius scenarios.BlastRadius
+	times
 }
 
 var (
@@ -80,6 +81,7 @@ var (
 	_ scenarios.Describer   = (*Cordon)(nil)
 	_ scenarios.Problems    = (*Cordon)(nil)
 	_ scenarios.Bounded     = (*Cordon)(nil)
+	_ scenarios.Held        = (*Cordon)(nil)
 )
 
 // Bound keeps the scenario's blast radius. Which nodes there are is known only in the cluster.
@@ -114,6 +116,7 @@ func (c *Cordon) resolve(ctx context.Context, cluster client.WithWatch) ([]corev
 
 // Do cordons the nodes and returns once the node controller has tainted them.
 func (c *Cordon) Do(ctx context.Context, env scenarios.Env) error {
+	ctx = c.until(ctx)
 	cluster, err := env.Clusters.Get(c.Cluster)
 	if err != nil {
 		return err

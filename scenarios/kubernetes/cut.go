@@ -28,6 +28,7 @@ type CutNetwork struct {
 	Proof   *scenarios.Sign `json:"proof"`
 
 	radius scenarios.BlastRadius
+	times
 }
 
 // Side is one side of a path.
@@ -47,6 +48,7 @@ var (
 	_ scenarios.Describer   = (*CutNetwork)(nil)
 	_ scenarios.Problems    = (*CutNetwork)(nil)
 	_ scenarios.Bounded     = (*CutNetwork)(nil)
+	_ scenarios.Held        = (*CutNetwork)(nil)
 )
 
 // Problems says offline what is wrong with the fault.
@@ -128,6 +130,7 @@ func (c *CutNetwork) policy() *networkingv1.NetworkPolicy {
 
 // Do creates the policy and returns once its sign shows.
 func (c *CutNetwork) Do(ctx context.Context, env scenarios.Env) error {
+	ctx = c.until(ctx)
 	cluster, err := env.Clusters.Get(c.Cluster)
 	if err != nil {
 		return err

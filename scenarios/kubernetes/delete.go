@@ -34,6 +34,7 @@ type Delete struct {
 	Grace *reports.Duration   `json:"grace,omitempty"` // of a pod, instead of its own; 0s kills
 
 	radius scenarios.BlastRadius
+	times
 }
 
 var (
@@ -42,6 +43,7 @@ var (
 	_ scenarios.Describer   = (*Delete)(nil)
 	_ scenarios.Problems    = (*Delete)(nil)
 	_ scenarios.Bounded     = (*Delete)(nil)
+	_ scenarios.Held        = (*Delete)(nil)
 )
 
 // irrecoverable kinds take with them what no manifest brings back.
@@ -191,6 +193,7 @@ type deleted struct {
 
 // Do writes down what goes, deletes it, and returns once it is gone by UID.
 func (d *Delete) Do(ctx context.Context, env scenarios.Env) error {
+	ctx = d.until(ctx)
 	cluster, err := env.Clusters.Get(d.Cluster)
 	if err != nil {
 		return err

@@ -19,6 +19,7 @@ type StopDNS struct {
 	Service    string `json:"service,omitempty"`    // kube-dns unless said
 
 	radius scenarios.BlastRadius
+	times
 }
 
 var (
@@ -26,6 +27,7 @@ var (
 	_ scenarios.Preflighter = (*StopDNS)(nil)
 	_ scenarios.Describer   = (*StopDNS)(nil)
 	_ scenarios.Bounded     = (*StopDNS)(nil)
+	_ scenarios.Held        = (*StopDNS)(nil)
 )
 
 func (d *StopDNS) scale() *Scale {
@@ -87,6 +89,7 @@ func (d *StopDNS) Preflight(ctx context.Context, env scenarios.Env) error {
 
 // Do scales the name service to nothing and returns once its pods and the endpoints of its service are gone.
 func (d *StopDNS) Do(ctx context.Context, env scenarios.Env) error {
+	ctx = d.until(ctx)
 	if err := d.Preflight(ctx, env); err != nil {
 		return err
 	}

@@ -32,6 +32,7 @@ type Drain struct {
 	Within  reports.Duration  `json:"within,omitempty"` // how long budgets are waited for; 1 m unless said
 
 	radius scenarios.BlastRadius
+	times
 }
 
 var (
@@ -40,6 +41,7 @@ var (
 	_ scenarios.Describer   = (*Drain)(nil)
 	_ scenarios.Problems    = (*Drain)(nil)
 	_ scenarios.Bounded     = (*Drain)(nil)
+	_ scenarios.Held        = (*Drain)(nil)
 )
 
 const (
@@ -136,6 +138,7 @@ func evictable(pod *corev1.Pod) bool {
 // Do cordons the nodes, evicts the pods, and returns once they are gone. What a budget did not let go makes the drill void, and is
 // said in the API's words.
 func (d *Drain) Do(ctx context.Context, env scenarios.Env) error {
+	ctx = d.until(ctx)
 	cluster, err := env.Clusters.Get(d.Cluster)
 	if err != nil {
 		return err

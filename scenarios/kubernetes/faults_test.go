@@ -44,6 +44,7 @@ func each(w *world) map[string]scenarios.Fault {
 		fault.(scenarios.Bounded).Bound(scenarios.BlastRadius{
 			Namespaces: []string{"shop", "kube-system"}, AllowLastReplica: true, AllowProtected: []string{"kube-system"},
 		})
+		fault.(scenarios.Held).Holds(2*time.Hour, time.Minute)
 		if drain, ok := fault.(*Drain); ok {
 			drain.Namespaces = []string{"shop"}
 		}
@@ -84,7 +85,7 @@ func TestEachFaultIsProvenAndUndone(t *testing.T) {
 				t.Errorf("targets %+v, want some, with their UIDs", targets)
 			}
 			left, err := Leftovers(ctx, w)
-			if err != nil || len(left) != 1 || left[0].Run != env.Run || left[0].Step != env.Step || !left[0].Expires.After(time.Now()) {
+			if err != nil || len(left) != 1 || left[0].Run != env.Run || left[0].Step != env.Step || !left[0].Expires.After(time.Now().Add(2*time.Hour)) {
 				t.Errorf("leftovers %+v (%v), want the one of this step", left, err)
 			}
 			for _, round := range []string{"first", "second"} {

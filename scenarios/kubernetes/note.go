@@ -89,13 +89,27 @@ func unmark(object client.Object) {
 	object.SetAnnotations(annotations)
 }
 
+// times are a step's own.
+type times struct{ hold, timeout time.Duration }
+
+// Holds takes them: the faults of this package last until they are undone.
+func (t *times) Holds(hold, timeout time.Duration) []string {
+	t.hold, t.timeout = hold, timeout
+	return nil
+}
+
+// lasts is the key of a context's time for a fault.
+type lasts struct{}
+
+// until lets what is marked under the context expire when the fault was done, held and undone, each as slowly as it may.
+func (t *times) until(ctx context.Context) context.Context {
+	return context.WithValue(ctx, lasts{}, t.hold+2*t.timeout)
+}
+
 // expires is when a fault that is begun now should be over at the latest.
 func expires(ctx context.Context) string {
-	at, ok := ctx.Deadline()
-	if !ok {
-		at = time.Now()
-	}
-	return at.Add(grace).UTC().Format(time.RFC3339)
+	takes, _ := ctx.Value(lasts{}).(time.Duration)
+	return time.Now().Add(takes + grace).UTC().Format(time.RFC3339)
 }
 
 // keep writes a note of a fault before its deed. A note that is there already, of another step or drill, means that the target

@@ -25,6 +25,7 @@ type Quota struct {
 	Pods      int64  `json:"pods,omitempty"` // how many are allowed, those that are there among them; none unless said
 
 	radius scenarios.BlastRadius
+	times
 }
 
 var (
@@ -33,6 +34,7 @@ var (
 	_ scenarios.Describer   = (*Quota)(nil)
 	_ scenarios.Problems    = (*Quota)(nil)
 	_ scenarios.Bounded     = (*Quota)(nil)
+	_ scenarios.Held        = (*Quota)(nil)
 )
 
 // Problems says offline what is wrong with the fault.
@@ -93,6 +95,7 @@ func (q *Quota) object() *corev1.ResourceQuota {
 
 // Do creates the quota and returns once the API refuses a pod because of it.
 func (q *Quota) Do(ctx context.Context, env scenarios.Env) error {
+	ctx = q.until(ctx)
 	cluster, err := env.Clusters.Get(q.Cluster)
 	if err != nil {
 		return err

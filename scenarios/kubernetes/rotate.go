@@ -32,6 +32,7 @@ type Rotate struct {
 	Restart   []Workload `json:"restart,omitempty"`
 
 	radius scenarios.BlastRadius
+	times
 }
 
 var (
@@ -40,6 +41,7 @@ var (
 	_ scenarios.Describer   = (*Rotate)(nil)
 	_ scenarios.Problems    = (*Rotate)(nil)
 	_ scenarios.Bounded     = (*Rotate)(nil)
+	_ scenarios.Held        = (*Rotate)(nil)
 )
 
 // rotated is what the undo of a rotation must know. It is kept in a Secret.
@@ -122,6 +124,7 @@ func (r *Rotate) note() *corev1.Secret {
 
 // Do keeps the old data in the cluster, replaces it, and restarts the workloads; it returns once pods have started with the new.
 func (r *Rotate) Do(ctx context.Context, env scenarios.Env) error {
+	ctx = r.until(ctx)
 	cluster, err := env.Clusters.Get(r.Cluster)
 	if err != nil {
 		return err

@@ -25,6 +25,7 @@ type Scale struct {
 	Replicas   int32  `json:"replicas"` // 0 unless said
 
 	radius scenarios.BlastRadius
+	times
 }
 
 var (
@@ -33,6 +34,7 @@ var (
 	_ scenarios.Describer   = (*Scale)(nil)
 	_ scenarios.Problems    = (*Scale)(nil)
 	_ scenarios.Bounded     = (*Scale)(nil)
+	_ scenarios.Held        = (*Scale)(nil)
 )
 
 // scaled is what the undo of a scaling must know.
@@ -148,6 +150,7 @@ func (s *Scale) note() *corev1.ConfigMap {
 
 // Do writes down how many replicas there are, sets the number, and returns once as many pods are there.
 func (s *Scale) Do(ctx context.Context, env scenarios.Env) error {
+	ctx = s.until(ctx)
 	cluster, err := env.Clusters.Get(s.Cluster)
 	if err != nil {
 		return err
