@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+	"strings"
 )
 
 // Derive makes the evidence of a record. It is pure: the same journal gives the same evidence, byte for byte, on any machine.
@@ -18,12 +19,20 @@ func Derive(record Record, state State) Evidence {
 	s.run()
 	checks, _ := s.verdict()
 	checks = append(checks, wholeCheck(state))
+	if state.Samples != nil {
+		checks = append(checks, samplesCheck(state))
+	}
 	h := record.Header
+	schema := SchemaEvidence
+	if h.Schema == schemaJournal1 {
+		schema = schemaEvidence1
+	}
 	ev := Evidence{
-		Schema: SchemaEvidence, Run: h.Run, Drill: h.Drill, Verdict: WorstOf(checks), Checks: checks,
+		Schema: schema, Run: h.Run, Drill: h.Drill, Verdict: WorstOf(checks), Checks: checks,
 		Started: h.Started, Ended: s.plan.last, Complete: state.Complete,
 		Timeline: timeline(record.Events), Monitors: []MonitorSummary{},
 		Environment: environment(record.Events), Harness: h.Harness, Scenario: h.Scenario, Journal: state.File,
+		Samples: state.Samples, Tails: state.Tails,
 	}
 	ev.Why = why(ev.Verdict, checks)
 	for _, one := range summaries {
@@ -46,6 +55,18 @@ func wholeCheck(state State) Check {
 	default:
 		return c.pass("")
 	}
+}
+
+// samplesCheck judges whether the samples are those that the journal tells of, all of them.
+func samplesCheck(state State) Check {
+	c := Check{
+		Name: "samples whole", Kind: "samples", Want: "the samples that the journal tells of, and no others",
+		Got: fmt.Sprintf("%d rows in %d blocks", state.Samples.Rows, state.Samples.Blocks),
+	}
+	if len(state.Doubts) > 0 {
+		return c.inconclusive(strings.Join(state.Doubts, "; "))
+	}
+	return c.pass("")
 }
 
 // why says in words which checks made the verdict.

@@ -6,11 +6,18 @@ import (
 
 // SchemaJournal and SchemaEvidence name the formats and their versions.
 const (
-	SchemaJournal  = "gameday.dev/journal/v1alpha1"
-	SchemaEvidence = "gameday.dev/evidence/v1alpha1"
+	SchemaJournal  = "gameday.dev/journal/v1alpha2"
+	SchemaEvidence = "gameday.dev/evidence/v1alpha2"
 )
 
-// Evidence is what a drill leaves. It is a pure function of the journal, so that anybody can derive it again.
+// The first version kept samples in the journal. It is read and judged for ever, and derived as it was.
+const (
+	schemaJournal1  = "gameday.dev/journal/v1alpha1"
+	schemaEvidence1 = "gameday.dev/evidence/v1alpha1"
+)
+
+// Evidence is what a drill leaves. It is a pure function of the journal and the samples beside it, so that anybody can derive it
+// again.
 type Evidence struct {
 	Schema      string                       `json:"schema"`
 	Run         string                       `json:"run"`
@@ -27,6 +34,8 @@ type Evidence struct {
 	Harness     Harness                      `json:"harness"`
 	Scenario    Source                       `json:"scenario"`
 	Journal     FileDigest                   `json:"journal"`
+	Samples     *SamplesDigest               `json:"samples,omitempty"` // none in the first version
+	Tails       []FileDigest                 `json:"tails,omitempty"`   // what was not compressed yet when the record ended
 }
 
 // Check is an objective, judged.
@@ -83,4 +92,13 @@ type FileDigest struct {
 	SHA256 string `json:"sha256"`
 	Size   int64  `json:"size"`
 	Lines  int64  `json:"lines"`
+}
+
+// SamplesDigest names the file of compressed samples and its content.
+type SamplesDigest struct {
+	Path   string `json:"path"`
+	SHA256 string `json:"sha256"`
+	Size   int64  `json:"size"`
+	Blocks int64  `json:"blocks"` // that the journal tells of
+	Rows   int64  `json:"rows"`   // in them
 }

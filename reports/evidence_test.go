@@ -18,9 +18,8 @@ import (
 
 var update = flag.Bool("update", false, "write the stored evidence anew")
 
-// journalOf writes a record as a drill would have: each line at the time at which it was known.
-func journalOf(t testing.TB, record Record) []byte {
-	t.Helper()
+// inOrder returns the lines of a record as a drill would have written them: each at the time at which it was known.
+func inOrder(record Record) []line {
 	type timed struct {
 		at time.Duration
 		line
@@ -33,30 +32,127 @@ func journalOf(t testing.TB, record Record) []byte {
 		lines = append(lines, timed{s.Due + s.Took, line{Sample: &s}})
 	}
 	slices.SortStableFunc(lines, func(a, b timed) int { return int(a.at - b.at) })
+	out := make([]line, 0, len(lines))
+	for _, l := range lines {
+		out = append(out, l.line)
+	}
+	return out
+}
+
+// journalOf writes a record in a journal of the first version, which holds its samples itself.
+func journalOf(t testing.TB, record Record) []byte {
+	t.Helper()
+	record.Header.Schema = schemaJournal1
 	var c chain
 	var out bytes.Buffer
 	if err := c.append(&out, line{Header: &record.Header}); err != nil {
 		t.Fatal(err)
 	}
-	for _, l := range lines {
-		if err := c.append(&out, l.line); err != nil {
+	for _, l := range inOrder(record) {
+		if err := c.append(&out, l); err != nil {
 			t.Fatal(err)
 		}
 	}
 	return out.Bytes()
 }
 
-// evidenceOf writes the journal and the evidence of a record into a folder.
-func evidenceOf(t testing.TB, dir string, record Record) Evidence {
+// oldEvidenceOf writes a journal of the first version and its evidence into a folder.
+func oldEvidenceOf(t testing.TB, dir string, record Record) Evidence {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, JournalFile), journalOf(t, record), 0o644); err != nil {
 		t.Fatal(err)
 	}
+	return concluded(t, dir)
+}
+
+func concluded(t testing.TB, dir string) Evidence {
+	t.Helper()
 	ev, err := Conclude(dir)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return ev
+}
+
+// recording writes a record through a journal that is not closed yet. Each of the rests of samples goes into a block of its own.
+func recording(t testing.TB, dir string, record Record, blocks int) *Journal {
+	t.Helper()
+	j, err := create(filepath.Join(dir, JournalFile), record.Header, time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	lines := inOrder(record)
+	for i, l := range lines {
+		if l.Event != nil {
+			err = j.put(l, false)
+		} else {
+			err = j.Sample(*l.Sample)
+		}
+		if err == nil && blocks > 1 && (i+1)%(len(lines)/blocks) == 0 {
+			err = cutBlock(j)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Sync(); err != nil {
+		t.Fatal(err)
+	}
+	return j
+}
+
+// cutBlock has the block compressed as if it were old, and waits until the journal tells of it.
+func cutBlock(j *Journal) error {
+	j.mu.Lock()
+	number, rows := j.block.number, j.block.rows
+	j.block.since = time.Now().Add(-blockEvery)
+	j.mu.Unlock()
+	if rows == 0 {
+		return nil
+	}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		if err := j.Sync(); err != nil {
+			return err
+		}
+		if _, err := os.Stat(filepath.Join(j.disk.dir, tailName(number))); errors.Is(err, fs.ErrNotExist) {
+			return nil
+		}
+		if time.Now().After(deadline) {
+			return errors.New("the block was not compressed")
+		}
+	}
+}
+
+// evidenceOf writes the journal, the samples and the evidence of a record into a folder. A record without an end is left as a
+// kill leaves it.
+func evidenceOf(t testing.TB, dir string, record Record) Evidence {
+	t.Helper()
+	return evidenceIn(t, dir, record, 1)
+}
+
+func evidenceIn(t testing.TB, dir string, record Record, blocks int) Evidence {
+	t.Helper()
+	j := recording(t, dir, record, blocks)
+	n := len(record.Events)
+	if n > 0 && record.Events[n-1].Kind == DrillEnded {
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		return concluded(t, dir)
+	}
+	left := t.TempDir()
+	if err := errors.Join(os.CopyFS(filepath.Join(left, "copy"), os.DirFS(dir)), j.Close()); err != nil {
+		t.Fatal(err)
+	}
+	for _, name := range []string{JournalFile, SamplesFile} {
+		if err := os.Remove(filepath.Join(dir, name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.CopyFS(dir, os.DirFS(filepath.Join(left, "copy"))); err != nil {
+		t.Fatal(err)
+	}
+	return concluded(t, dir)
 }
 
 // aDrill is one that passes: a step breaks something, an alert sees it, a ledger is read back.
@@ -122,41 +218,59 @@ func stored(t *testing.T) map[string]struct {
 	}
 }
 
+// versions are the folders of stored evidence by its format: each is judged for ever, and only the newest is ever written.
+var versions = map[string]func(testing.TB, string, Record) Evidence{
+	"": nil,
+	"-v1alpha2": func(t testing.TB, dir string, record Record) Evidence {
+		if err := os.RemoveAll(dir); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.MkdirAll(dir, 0o755); err != nil {
+			t.Fatal(err)
+		}
+		return evidenceIn(t, dir, record, 2)
+	},
+}
+
 func TestStoredEvidenceIsJudgedAgain(t *testing.T) {
 	for name, c := range stored(t) {
-		t.Run(name, func(t *testing.T) {
-			dir := filepath.Join("testdata", "evidence", name)
-			if *update {
-				if err := os.MkdirAll(dir, 0o755); err != nil {
+		for version, write := range versions {
+			t.Run(name+version, func(t *testing.T) {
+				dir := filepath.Join("testdata", "evidence", name+version)
+				if *update && write != nil {
+					write(t, dir, c.record)
+				}
+				v, err := Verify(dir)
+				if err != nil {
 					t.Fatal(err)
 				}
-				evidenceOf(t, dir, c.record)
-			}
-			v, err := Verify(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if len(v.Differences) > 0 {
-				t.Errorf("differences:\n%s", strings.Join(v.Differences, "\n"))
-			}
-			if v.Verdict != c.want {
-				t.Errorf("verdict %v, want %v", v.Verdict, c.want)
-			}
-			ev, err := Load(dir)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if ev.Verdict != c.want || ev.Complete != (name != "killed") {
-				t.Errorf("stored verdict %v, complete %v", ev.Verdict, ev.Complete)
-			}
-		})
+				if len(v.Differences) > 0 {
+					t.Errorf("differences:\n%s", strings.Join(v.Differences, "\n"))
+				}
+				if v.Verdict != c.want {
+					t.Errorf("verdict %v, want %v", v.Verdict, c.want)
+				}
+				ev, err := Load(dir)
+				if err != nil {
+					t.Fatal(err)
+				}
+				if ev.Verdict != c.want || ev.Complete != (name != "killed") {
+					t.Errorf("stored verdict %v, complete %v", ev.Verdict, ev.Complete)
+				}
+			})
+		}
 	}
 	entries, err := os.ReadDir(filepath.Join("testdata", "evidence"))
 	if err != nil {
 		t.Fatal(err)
 	}
 	for _, entry := range entries {
-		if _, known := stored(t)[entry.Name()]; !known {
+		name, version, versioned := strings.Cut(entry.Name(), "-")
+		if versioned {
+			version = "-" + version
+		}
+		_, known := stored(t)[name]
+		if _, written := versions[version]; !known || !written {
 			t.Errorf("nobody judges testdata/evidence/%s", entry.Name())
 		}
 	}
@@ -164,7 +278,7 @@ func TestStoredEvidenceIsJudgedAgain(t *testing.T) {
 
 func TestEvidenceTellsTheDrill(t *testing.T) {
 	ev := evidenceOf(t, t.TempDir(), aDrill(t))
-	if ev.Verdict != Pass || !slices.Equal(ev.Why, []string{"all 12 checks passed"}) {
+	if ev.Verdict != Pass || !slices.Equal(ev.Why, []string{"all 13 checks passed"}) {
 		t.Fatalf("verdict %v: %q\n%+v", ev.Verdict, ev.Why, ev.Checks)
 	}
 	if len(ev.Monitors) != 2 || ev.Monitors[0].Slots.Due != 120 || ev.Monitors[0].Slots.Bad != 4 || ev.Monitors[0].Slots.Missed != 0 {
@@ -240,7 +354,7 @@ func TestWriteReplacesInOneStep(t *testing.T) {
 		t.Errorf("%q, %v", got.Run, err)
 	}
 	entries, err := os.ReadDir(dir)
-	if err != nil || len(entries) != 2 {
+	if err != nil || len(entries) != 3 {
 		t.Errorf("%v, %v", entries, err)
 	}
 	if info, err := os.Stat(filepath.Join(dir, EvidenceFile)); err != nil || info.Mode().Perm() != 0o644 {
@@ -267,7 +381,7 @@ func TestWriteReplacesInOneStep(t *testing.T) {
 func TestLoadRefuses(t *testing.T) {
 	dir := t.TempDir()
 	for content, want := range map[string]string{
-		`{"schema":"gameday.dev/evidence/v1alpha1","odd":1}`: "unknown field",
+		`{"schema":"gameday.dev/evidence/v1alpha2","odd":1}`: "unknown field",
 		`{"schema":"other"}`: `schema is "other"`,
 		`{`:                  "unexpected EOF",
 		`{} {}`:              "something follows",

@@ -80,7 +80,7 @@ func Load(dir string) (Evidence, error) {
 	if err := strict(raw, &ev); err != nil {
 		return Evidence{}, fmt.Errorf("load evidence %s: %w", filepath.Join(dir, EvidenceFile), err)
 	}
-	if ev.Schema != SchemaEvidence {
+	if ev.Schema != SchemaEvidence && ev.Schema != schemaEvidence1 {
 		return Evidence{}, fmt.Errorf("load evidence %s: schema is %q, want %q", filepath.Join(dir, EvidenceFile), ev.Schema, SchemaEvidence)
 	}
 	return ev, nil

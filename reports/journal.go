@@ -2,8 +2,6 @@ package reports
 
 import (
 	"bytes"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
 	"os"
@@ -17,6 +15,7 @@ import (
 // The files of an evidence.
 const (
 	JournalFile  = "journal.ndjson"
+	SamplesFile  = "samples.csv.gz"
 	EvidenceFile = "evidence.json"
 	ReportFile   = "report.html"
 )
@@ -33,22 +32,18 @@ const (
 	maxBacklog = 64 << 20
 )
 
-// line is one line of a journal: its number, the hash of the line before with its newline, and one of header, event, sample.
-type line struct {
-	N      int64          `json:"n"`
-	Prev   string         `json:"prev"`
-	Header *Header        `json:"header,omitempty"`
-	Event  *Event         `json:"event,omitempty"`
-	Sample *probes.Sample `json:"sample,omitempty"`
-}
-
 // Journal is the record of a drill as it grows: append only, each line chained to the one before by its hash. It is safe for
 // concurrent use. Once a write failed every later call returns that error.
+//
+// Samples stand in files beside it: the newest ones plain in a tail, and all before them compressed, in blocks that the journal
+// names with their digests.
 //
 // One goroutine writes and syncs, so that a slow disk delays who waits for an event, and never a monitor.
 type Journal struct {
 	start  time.Time
 	file   *os.File
+	disk   sampleFiles   // the writer's
+	sealed chan member   // a block that is compressed, for the writer
 	failed chan struct{} // closed with the first failure
 	wake   chan struct{} // there is something to write soon
 	hurry  chan struct{} // somebody waits for it
@@ -58,46 +53,22 @@ type Journal struct {
 	mu     sync.Mutex
 	chain  chain
 	batch  *batch
-	err    error // sticky
+	block  *block // that samples go into
+	err    error  // sticky
 	closed bool
 }
 
 // batch is what is written and synced together.
 type batch struct {
 	lines bytes.Buffer
+	rows  []byte        // of samples
 	done  chan struct{} // closed once it is on disk, or is not
 	err   error         // read after done
 }
 
 func newBatch() *batch { return &batch{done: make(chan struct{})} }
 
-// chain numbers and links lines.
-type chain struct {
-	n    int64
-	prev string
-}
-
-// append encodes a line into the buffer, with its newline. A line that cannot be encoded leaves the chain as it was.
-func (c *chain) append(to *bytes.Buffer, l line) error {
-	l.N, l.Prev = c.n, c.prev
-	raw, err := marshal(l)
-	if err != nil {
-		return fmt.Errorf("encode line %d of the journal: %w", c.n+1, err)
-	}
-	if len(raw) >= maxLine {
-		return fmt.Errorf("encode line %d of the journal: %d bytes are more than a line may have (%d)", c.n+1, len(raw), maxLine)
-	}
-	raw = append(raw, '\n')
-	to.Write(raw)
-	c.n, c.prev = c.n+1, hashLine(raw)
-	return nil
-}
-
-// hashLine returns the hash of a line with its newline.
-func hashLine(raw []byte) string {
-	sum := sha256.Sum256(raw)
-	return hex.EncodeToString(sum[:])
-}
+func (b *batch) len() int { return b.lines.Len() + len(b.rows) }
 
 // errClosed is what a journal returns after Close.
 var errClosed = errors.New("the journal is closed")
@@ -114,12 +85,17 @@ func create(path string, header Header, start time.Time) (*Journal, error) {
 	if header.Schema == "" {
 		header.Schema = SchemaJournal
 	}
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_APPEND|os.O_CREATE|os.O_EXCL, 0o644)
+	file, err := createNew(path)
 	if err != nil {
 		return nil, fmt.Errorf("create journal: %w", err)
 	}
+	samples, err := createNew(filepath.Join(filepath.Dir(path), SamplesFile))
+	if err != nil {
+		return nil, fmt.Errorf("create journal: %w", errors.Join(err, file.Close(), os.Remove(path)))
+	}
 	j := &Journal{
-		start: start, file: file, batch: newBatch(),
+		start: start, file: file, batch: newBatch(), block: newBlock(header.Drill.Monitors, start),
+		disk: sampleFiles{dir: filepath.Dir(path), file: samples}, sealed: make(chan member, 1),
 		failed: make(chan struct{}), wake: make(chan struct{}, 1), hurry: make(chan struct{}, 1),
 		quit: make(chan struct{}), ended: make(chan struct{}),
 	}
@@ -138,10 +114,31 @@ func (j *Journal) Failed() <-chan struct{} { return j.failed }
 
 // Event appends the event and returns once it is on disk. A zero At is stamped with the time since the start, in one step
 // with taking the event's place, so that the journal's order is the order in time.
-func (j *Journal) Event(event Event) error { return j.put(line{Event: &event}, true) }
+func (j *Journal) Event(event Event) error { return j.put(line{Event: &event, stamp: true}, true) }
 
-// Sample appends the sample, to be on disk within a tenth of a second. It never waits for the disk.
-func (j *Journal) Sample(sample probes.Sample) error { return j.put(line{Sample: &sample}, false) }
+// Sample appends the sample, to be on disk within a tenth of a second. It never waits for the disk. A sample that no monitor of
+// the drill can have made is an error, and leaves the journal as it was.
+func (j *Journal) Sample(sample probes.Sample) error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if err := j.refusal(); err != nil {
+		return err
+	}
+	before := j.batch.len()
+	if before > maxBacklog {
+		j.fail(errBacklog)
+		return j.err
+	}
+	if err := j.block.append(j.batch, sample); err != nil {
+		return err
+	}
+	if before == 0 {
+		signal(j.wake)
+	}
+	return nil
+}
+
+var errBacklog = errors.New("write journal: the disk does not keep up")
 
 // Sync returns once all that was appended before is on disk.
 func (j *Journal) Sync() error {
@@ -169,11 +166,11 @@ func (j *Journal) put(l line, durable bool) error {
 		j.mu.Unlock()
 		return err
 	}
-	if l.Event != nil && l.Event.At == 0 {
+	if l.stamp && l.Event.At == 0 {
 		l.Event.At = time.Since(j.start)
 	}
-	if j.batch.lines.Len() > maxBacklog {
-		j.fail(errors.New("write journal: the disk does not keep up"))
+	if j.batch.len() > maxBacklog {
+		j.fail(errBacklog)
 		defer j.mu.Unlock()
 		return j.err
 	}
@@ -236,42 +233,121 @@ func (j *Journal) write() {
 			j.flush()
 		case <-j.hurry:
 			j.flush()
+		case m := <-j.sealed:
+			j.keep(m)
 		case <-j.quit:
 			j.flush()
+			j.finish()
 			return
 		}
 	}
 }
 
-// flush writes and syncs the current batch and tells those who wait for it.
+// flush writes and syncs the current batch and tells those who wait for it. A block that is full, or old, is handed over to be
+// compressed, and the samples after it go into a new one.
 func (j *Journal) flush() {
 	j.mu.Lock()
 	b, sticky := j.batch, j.err
 	j.batch = newBatch()
+	j.batch.rows = make([]byte, 0, len(b.rows))
+	var full *block
+	if !j.disk.sealing && j.block.full() {
+		full = j.block
+		j.block = full.successor()
+	}
 	j.mu.Unlock()
 	defer close(b.done)
 	if sticky != nil {
 		b.err = sticky
 		return
 	}
-	if b.lines.Len() == 0 {
-		return
+	if b.err = j.store(b); b.err == nil && full != nil {
+		b.err = j.disk.turn()
+		j.disk.sealing = true
+		go func() { j.sealed <- full.seal() }()
 	}
-	if b.err = j.store(b.lines.Bytes()); b.err != nil {
+	if b.err != nil {
 		j.mu.Lock()
 		defer j.mu.Unlock()
 		j.fail(b.err)
 	}
 }
 
-func (j *Journal) store(lines []byte) error {
-	if _, err := j.file.Write(lines); err != nil {
+// store puts a batch on disk: samples first, so that no line tells of what is not there.
+func (j *Journal) store(b *batch) error {
+	if len(b.rows) > 0 {
+		if err := j.disk.append(b.rows); err != nil {
+			return err
+		}
+	}
+	if b.lines.Len() == 0 {
+		return nil
+	}
+	if _, err := j.file.Write(b.lines.Bytes()); err != nil {
 		return fmt.Errorf("write journal: %w", err)
 	}
 	if err := j.file.Sync(); err != nil {
 		return fmt.Errorf("sync journal: %w", err)
 	}
 	return nil
+}
+
+// keep puts a compressed block on disk, has the journal tell of it, and only then removes the tail that holds the same rows:
+// whenever this is cut short, each row is read once.
+func (j *Journal) keep(m member) {
+	j.disk.sealing = false
+	if j.failure() != nil {
+		return
+	}
+	err := m.err
+	if err == nil {
+		err = j.disk.keep(&m)
+	}
+	if err == nil && j.tell(line{Block: &m.blockLine}) == nil {
+		err = j.disk.removeTail(m.Number)
+	}
+	if err != nil {
+		j.mu.Lock()
+		defer j.mu.Unlock()
+		j.fail(err)
+	}
+}
+
+// tell puts a line of the journal's own on disk.
+func (j *Journal) tell(l line) error {
+	j.mu.Lock()
+	if err := j.chain.append(&j.batch.lines, l); err != nil {
+		j.fail(err)
+	}
+	j.mu.Unlock()
+	j.flush()
+	return j.failure()
+}
+
+func (j *Journal) failure() error {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.err
+}
+
+// finish seals what is in the tail and ends the journal in good order.
+func (j *Journal) finish() {
+	for j.disk.sealing {
+		j.keep(<-j.sealed)
+	}
+	j.mu.Lock()
+	rest := j.block
+	j.block = rest.successor()
+	j.mu.Unlock()
+	if j.failure() == nil && (rest.rows > 0 || j.disk.blocks == 0) {
+		m := rest.seal()
+		m.err = errors.Join(m.err, j.disk.turn())
+		j.keep(m)
+	}
+	if j.failure() == nil {
+		end := endLine{Blocks: j.disk.blocks, Rows: j.disk.rows, Size: j.disk.size}
+		_ = j.tell(line{End: &end}) // Close returns its error
+	}
 }
 
 // Close writes what is left, syncs and closes the file. It returns the error that ended the record early, if one did.
@@ -294,20 +370,8 @@ func (j *Journal) Close() error {
 	}
 	j.mu.Lock()
 	defer j.mu.Unlock()
-	if err := j.file.Close(); err != nil {
+	if err := errors.Join(j.disk.close(), j.file.Close()); err != nil {
 		return errors.Join(j.err, fmt.Errorf("close journal: %w", err))
 	}
 	return j.err
-}
-
-// syncDir makes a new or renamed name in a folder last.
-func syncDir(path string) error {
-	dir, err := os.Open(path)
-	if err != nil {
-		return fmt.Errorf("open folder: %w", err)
-	}
-	if err := dir.Sync(); err != nil {
-		return errors.Join(fmt.Errorf("sync folder: %w", err), dir.Close())
-	}
-	return dir.Close()
 }

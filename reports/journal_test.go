@@ -57,7 +57,7 @@ func TestJournalIsReadBackAsWritten(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if !state.Complete || state.Torn || state.File.Lines != 5 || state.File.Path != JournalFile {
+	if !state.Complete || state.Torn || state.File.Lines != 6 || state.File.Path != JournalFile {
 		t.Errorf("state %+v", state)
 	}
 	if got := slices.Collect(record.Samples); len(got) != 1 || got[0] != sample {
@@ -155,9 +155,17 @@ func TestSyncBringsSamplesToDisk(t *testing.T) {
 }
 
 func TestJournalIsSafeForConcurrentUse(t *testing.T) {
-	j, path := newJournal(t)
-	var group sync.WaitGroup
 	const writers, each = 8, 100
+	var header Header
+	for w := range writers {
+		header.Drill.Monitors = append(header.Drill.Monitors, MonitorInfo{Name: fmt.Sprint("m", w), Every: every})
+	}
+	path := filepath.Join(t.TempDir(), JournalFile)
+	j, err := Create(path, header)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var group sync.WaitGroup
 	for w := range writers {
 		group.Go(func() {
 			for i := range int64(each) {
@@ -181,8 +189,11 @@ func TestJournalIsSafeForConcurrentUse(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if want := int64(1 + writers*each + writers*each/20); state.File.Lines != want {
+	if want := int64(1 + writers*each/20 + 2); state.File.Lines != want {
 		t.Errorf("%d lines, want %d", state.File.Lines, want)
+	}
+	if state.Samples.Rows != writers*each || state.Samples.Blocks != 1 {
+		t.Errorf("samples %+v", state.Samples)
 	}
 	if !slices.IsSortedFunc(record.Events, func(a, b Event) int { return int(a.At - b.At) }) {
 		t.Error("the journal's order is not the order in time")
@@ -244,38 +255,6 @@ func TestAFailedWriteSticks(t *testing.T) {
 	}
 }
 
-func TestAFullDiskStopsTheDrill(t *testing.T) {
-	if _, err := os.Stat("/dev/full"); err != nil {
-		t.Skip("there is no /dev/full here")
-	}
-	full, err := os.OpenFile("/dev/full", os.O_WRONLY, 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	j, err := Create(filepath.Join(t.TempDir(), JournalFile), Header{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := j.file.Close(); err != nil {
-		t.Fatal(err)
-	}
-	j.file = full // the writer rests: nothing was appended
-	if err := j.Sample(sampleOf("shop", '+', 0)); err != nil {
-		t.Fatal(err)
-	}
-	select {
-	case <-j.Failed():
-	case <-time.After(10 * time.Second):
-		t.Fatal("nobody was told")
-	}
-	if err := j.Sample(sampleOf("shop", '+', 1)); err == nil || !strings.Contains(err.Error(), "no space") {
-		t.Errorf("got %v", err)
-	}
-	if err := j.Close(); err == nil {
-		t.Error("close said that all is well")
-	}
-}
-
 func TestAClosedJournalTakesNothing(t *testing.T) {
 	j, _ := newJournal(t)
 	if err := j.Close(); err != nil {
@@ -299,8 +278,20 @@ func TestALineThatCannotBeWrittenLeavesTheChain(t *testing.T) {
 	if err := j.Event(Event{Kind: Fact, Data: json.RawMessage("{")}); err == nil {
 		t.Error("broken JSON was written")
 	}
-	if err := j.Sample(probes.Sample{Monitor: "shop"}); err == nil {
-		t.Error("a sample without an outcome was written")
+	for what, sample := range map[string]probes.Sample{
+		"is no outcome":             {Monitor: "shop"},
+		"is no monitor":             {Monitor: "cart", Outcome: probes.Good},
+		"not its time":              {Monitor: "shop", Slot: 1, Due: every + 1, Outcome: probes.Good},
+		"slot -1":                   {Monitor: "shop", Slot: -1, Due: -every, Outcome: probes.Good},
+		"late -1ns":                 {Monitor: "shop", Late: -1, Outcome: probes.Good},
+		"took -1ns":                 {Monitor: "shop", Took: -1, Outcome: probes.Good},
+		"out of bounds":             {Monitor: "shop", Took: maxTime, Outcome: probes.Good},
+		"longer than a row may be":  {Monitor: "shop", Outcome: probes.Bad, Detail: strings.Repeat("x", maxRow)},
+		"slot 9223372036854775807 ": {Monitor: "shop", Slot: 1<<63 - 1, Outcome: probes.Good},
+	} {
+		if err := j.Sample(sample); err == nil || !strings.Contains(err.Error(), what) {
+			t.Errorf("%s: %v", what, err)
+		}
 	}
 	if err := j.Event(Event{Kind: Fact, Detail: strings.Repeat("x", maxLine)}); err == nil || !strings.Contains(err.Error(), "more than a line may have") {
 		t.Errorf("a long line: %v", err)
@@ -315,10 +306,11 @@ func TestALineThatCannotBeWrittenLeavesTheChain(t *testing.T) {
 }
 
 func BenchmarkJournalSample(b *testing.B) {
-	j, err := Create(filepath.Join(b.TempDir(), JournalFile), Header{})
+	j, err := Create(filepath.Join(b.TempDir(), JournalFile), recordOf(nil, nil).Header)
 	if err != nil {
 		b.Fatal(err)
 	}
+	b.ReportAllocs()
 	s := sampleOf("shop", '+', 0)
 	for b.Loop() {
 		s.Slot++

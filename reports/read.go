@@ -16,34 +16,56 @@ import (
 	"github.com/gamedayhq/gameday/probes"
 )
 
-// State tells how whole a journal is.
+// State tells how whole a record is.
 type State struct {
-	// Complete: the journal ends in good order, with DrillEnded as its last line.
+	// Complete: the record was closed in good order, after DrillEnded, and its samples are those that the journal tells of.
 	Complete bool
-	// Torn: the last line is cut, as a kill or a full disk leaves it. It is no tampering; the line is not read.
+	// Torn: the journal's last line is cut, as a kill or a full disk leaves it. It is no tampering; the line is not read.
 	Torn   bool
 	TornAt int64 // offset of the cut line
 	// File is the journal's name and content, the cut line included.
 	File FileDigest
+	// Samples is the file of compressed samples; nil for a journal of the first version, which holds them itself.
+	Samples *SamplesDigest
+	// Tails are the files of the newest samples, which a record that was not closed leaves plain.
+	Tails []FileDigest
+	// Doubts say in words how the samples are less than whole without anybody having changed them.
+	Doubts []string
 }
 
-// TamperError tells that a journal is not what a drill wrote.
+// TamperError tells that a record is not what a drill wrote.
 type TamperError struct {
-	Line int64 // 1 is the first
+	File string // name without folders
+	Line int64  // of the journal, or row of samples; 1 is the first; 0: the file as a whole
 	What string
 }
 
-// Error names the line.
-func (e *TamperError) Error() string { return fmt.Sprintf("journal line %d: %s", e.Line, e.What) }
+// Error names the line or the row.
+func (e *TamperError) Error() string {
+	switch {
+	case e.Line == 0:
+		return e.What
+	case e.File == JournalFile:
+		return fmt.Sprintf("journal line %d: %s", e.Line, e.What)
+	default:
+		return fmt.Sprintf("row %d: %s", e.Line, e.What)
+	}
+}
 
 // ErrNoHeader tells that a journal was cut before anything was recorded.
 var ErrNoHeader = errors.New("the journal holds no whole header: it was cut before anything was recorded")
 
-// Read reads a journal and checks every link of its chain. Events are kept in memory; samples are read from the file again
-// each time that they are ranged over.
+// Read reads a journal and checks every link of its chain, and the samples beside it against what it tells of them. Events are
+// kept in memory; samples are read from the file again each time that they are ranged over. It may be called while the drill
+// still records: all that was on disk when it began is read.
 //
 // What a kill leaves is no error: State says it. A [*TamperError] comes with the record as far as it can be believed.
 func Read(path string) (Record, State, error) {
+	dir := filepath.Dir(path)
+	tails, err := readTails(dir) // before the journal: a tail that goes meanwhile is in a block that the journal tells of
+	if err != nil {
+		return Record{}, State{}, fmt.Errorf("read samples: %w", err)
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return Record{}, State{}, fmt.Errorf("read journal: %w", err)
@@ -54,11 +76,24 @@ func Read(path string) (Record, State, error) {
 		readErr = errors.Join(readErr, err)
 	}
 	r.state.File.Path = filepath.Base(path)
-	r.record.Samples = samplesOf(path, r.sound)
 	var tampered *TamperError
 	if readErr != nil && !errors.As(readErr, &tampered) && !errors.Is(readErr, ErrNoHeader) {
 		return Record{}, State{}, fmt.Errorf("read journal: %w", readErr)
 	}
+	if r.record.Header.Schema != SchemaJournal {
+		r.record.Samples = samplesOf(path, r.sound)
+		return r.record, r.state, readErr
+	}
+	stored := storedSamples{path: filepath.Join(dir, SamplesFile), monitors: r.record.Header.Drill.Monitors, blocks: r.blocks}
+	err = stored.check(&r.state, r.end, tails)
+	if err != nil && !errors.As(err, &tampered) {
+		return Record{}, State{}, fmt.Errorf("read samples: %w", err)
+	}
+	r.record.Samples = stored.all()
+	if readErr == nil {
+		readErr = err
+	}
+	r.state.Complete = r.state.Complete && readErr == nil && len(r.state.Doubts) == 0
 	return r.record, r.state, readErr
 }
 
@@ -70,7 +105,9 @@ type journalReader struct {
 	record Record
 	state  State
 	sound  int64 // lines that are believed
-	last   Kind  // of the last line, when it is an event
+	last   Kind  // of the last event; in the first version, of the last line, when it is an event
+	blocks []blockLine
+	end    *endLine
 }
 
 func (r *journalReader) all() error {
@@ -88,7 +125,8 @@ func (r *journalReader) all() error {
 	if first == nil && r.sound == 0 {
 		return ErrNoHeader
 	}
-	r.state.Complete = first == nil && !r.state.Torn && r.last == DrillEnded
+	closed := r.end != nil || r.record.Header.Schema == schemaJournal1
+	r.state.Complete = first == nil && !r.state.Torn && r.last == DrillEnded && closed
 	return first
 }
 
@@ -124,7 +162,7 @@ func (r *journalReader) check() error {
 }
 
 func (r *journalReader) tampered(what string) error {
-	return &TamperError{Line: r.sound + 1, What: what}
+	return &TamperError{File: JournalFile, Line: r.sound + 1, What: what}
 }
 
 // take believes a line, or says why not.
@@ -133,34 +171,85 @@ func (r *journalReader) take(raw []byte) string {
 	if err := strict(raw, &l); err != nil {
 		return fmt.Sprintf("is not readable: %v", err)
 	}
+	if what := r.misplaced(l); what != "" {
+		return what
+	}
+	switch {
+	case l.Header != nil:
+		r.record.Header = *l.Header
+	case l.Event != nil:
+		r.record.Events = append(r.record.Events, *l.Event)
+		r.last = l.Event.Kind
+	case l.Sample != nil:
+		r.last = ""
+	case l.Block != nil:
+		r.blocks = append(r.blocks, *l.Block)
+	case l.End != nil:
+		r.end = l.End
+	}
+	r.chain = chain{n: r.chain.n + 1, prev: hashLine(raw)}
+	return ""
+}
+
+// misplaced says why a line cannot stand where it does.
+func (r *journalReader) misplaced(l line) string {
+	first := r.record.Header.Schema == schemaJournal1
 	switch {
 	case l.N != r.chain.n:
 		return fmt.Sprintf("has number %d, want %d: a line is missing, doubled or out of place", l.N, r.chain.n)
 	case l.Prev != r.chain.prev:
 		return "does not follow from the line before: one of them was changed"
 	case countSet(l) != 1:
-		return fmt.Sprintf("holds %d of header, event and sample, want one", countSet(l))
+		return fmt.Sprintf("holds %d of header, event, block and end, want one", countSet(l))
 	case r.chain.n == 0 && l.Header == nil:
 		return "is no header, and the first must be one"
 	case r.chain.n > 0 && l.Header != nil:
 		return "is a second header"
-	case l.Header != nil && l.Header.Schema != SchemaJournal:
+	case l.Header != nil && l.Header.Schema != SchemaJournal && l.Header.Schema != schemaJournal1:
 		return fmt.Sprintf("has schema %q, want %q", l.Header.Schema, SchemaJournal)
+	case r.end != nil:
+		return "follows the end of the record"
+	case l.Sample != nil && !first, (l.Block != nil || l.End != nil) && first:
+		return "holds what a journal of its version does not"
+	case l.Block != nil:
+		return l.Block.misplaced(r.blocks)
+	case l.End != nil && *l.End != endOf(r.blocks):
+		return "does not tell of the samples that the lines before it tell of"
+	default:
+		return ""
 	}
-	r.last = ""
-	if l.Header != nil {
-		r.record.Header = *l.Header
+}
+
+// misplaced says why a block cannot follow those before it.
+func (b *blockLine) misplaced(before []blockLine) string {
+	var offset int64
+	if n := len(before); n > 0 {
+		offset = before[n-1].Offset + before[n-1].Size
 	}
-	if l.Event != nil {
-		r.record.Events = append(r.record.Events, *l.Event)
-		r.last = l.Event.Kind
+	if b.Number != int64(len(before)) || b.Offset != offset || b.Rows < 0 || b.Rows > mostRows || b.Size <= 0 || b.Size > mostRows {
+		return "tells of a block of samples that does not follow the one before"
 	}
-	r.chain = chain{n: r.chain.n + 1, prev: hashLine(raw)}
 	return ""
 }
 
+// mostRows bounds the rows and the bytes of a block, so that no sum overflows.
+const mostRows = 1 << 40
+
+// endOf sums up blocks.
+func endOf(blocks []blockLine) endLine {
+	var end endLine
+	if n := len(blocks); n > 0 {
+		end.Size = blocks[n-1].Offset + blocks[n-1].Size
+	}
+	for _, b := range blocks {
+		end.Rows += b.Rows
+	}
+	end.Blocks = int64(len(blocks))
+	return end
+}
+
 func countSet(l line) (n int) {
-	for _, set := range []bool{l.Header != nil, l.Event != nil, l.Sample != nil} {
+	for _, set := range []bool{l.Header != nil, l.Event != nil, l.Block != nil, l.End != nil, l.Sample != nil} {
 		if set {
 			n++
 		}

@@ -22,7 +22,7 @@ type Verification struct {
 // maxDifferences bounds how many differences are listed.
 const maxDifferences = 100
 
-// Verify reads the journal in a folder, judges it again, and compares the outcome with the evidence that is stored there. It
+// Verify reads the journal in a folder and the samples beside it, judges it again, and compares the outcome with the evidence that is stored there. It
 // lists every difference: a journal that was changed, by its line; a value of the evidence, by its path. An error means that
 // it could not look.
 func Verify(dir string) (Verification, error) {
@@ -34,7 +34,7 @@ func Verify(dir string) (Verification, error) {
 	case errors.Is(err, ErrNoHeader):
 		return Verification{Verdict: Inconclusive, Differences: []string{JournalFile + ": " + err.Error()}}, nil
 	case errors.As(err, &tampered):
-		return Verification{Verdict: Inconclusive, Differences: []string{JournalFile + ": tampered with: " + tampered.Error()}}, nil
+		return Verification{Verdict: Inconclusive, Differences: []string{tampered.File + ": tampered with: " + tampered.Error()}}, nil
 	case err != nil:
 		return Verification{}, fmt.Errorf("verify: %w", err)
 	}

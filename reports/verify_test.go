@@ -3,11 +3,14 @@ package reports
 import (
 	"bytes"
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/gamedayhq/gameday/probes"
 )
 
 // tamper changes a file of an evidence.
@@ -49,18 +52,39 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 		{"empty", EvidenceFile, func([]byte) []byte { return nil }, "evidence.json: is not readable"},
 		{"a list", EvidenceFile, func([]byte) []byte { return []byte("[]") }, "evidence.json: stored [], derived {"},
 
-		{"a sample in the journal", JournalFile, swap(`"outcome":"bad"`, `"outcome":"good"`), "journal.ndjson: tampered with: journal line "},
 		{"the header in the journal", JournalFile, swap(`"run":"test"`, `"run":"best"`), "journal line 2: does not follow from the line before"},
-		{"the last line of the journal", JournalFile, func(b []byte) []byte {
+		{"the last event of the journal", JournalFile, func(b []byte) []byte {
 			return bytes.Replace(b, []byte(`"at":12000000000,"kind":"drill.ended"`), []byte(`"at":12000000001,"kind":"drill.ended"`), 1)
-		}, `journal.sha256: stored`},
+		}, "journal line 18: does not follow from the line before"},
+		{"the last line of the journal", JournalFile, swap(`"end":{"blocks":1,"rows":240`, `"end":{"blocks":1,"rows":239`), "journal line 19: does not tell of the samples"},
+		{"a journal without its last line", JournalFile, func(b []byte) []byte {
+			return b[:bytes.LastIndexByte(b[:len(b)-1], '\n')+1]
+		}, "complete: stored true, derived false"},
+		{"a sample in the journal", JournalFile, func(b []byte) []byte {
+			return relinkedWith(t, b, func(l *line) {
+				if l.N == 3 {
+					l.Event, l.Sample = nil, &probes.Sample{Monitor: "shop", Outcome: probes.Good}
+				}
+			})
+		}, "journal line 4: holds what a journal of its version does not"},
+		{"another offset of a block", JournalFile, func(b []byte) []byte {
+			return relinkedWith(t, b, func(l *line) {
+				if l.Block != nil {
+					l.Block.Offset++
+				}
+			})
+		}, "tells of a block of samples that does not follow"},
+		{"samples cut", SamplesFile, func(b []byte) []byte { return b[:len(b)-1] }, "samples.csv.gz: tampered with: it ends at byte"},
+		{"samples changed", SamplesFile, func(b []byte) []byte { b[len(b)-1] ^= 1; return b }, "block 0 was changed (rows 1 to 240)"},
+		{"samples that go on", SamplesFile, func(b []byte) []byte { return append(b, b...) }, "bytes follow the last block"},
+		{"no samples", SamplesFile, func([]byte) []byte { return nil }, "it ends at byte 0, within block 0 (rows 1 to 240)"},
 		{"a line less in the journal", JournalFile, func(b []byte) []byte { return without4(b) }, "journal line 4: has number 4, want 3"},
 		{"a line twice in the journal", JournalFile, func(b []byte) []byte {
 			lines := bytes.SplitAfter(b, []byte("\n"))
 			return bytes.Join(slices.Insert(lines, 4, lines[3]), nil)
 		}, "journal line 5: has number 3, want 4"},
 		{"a second header in the journal", JournalFile, secondHeader, "is a second header"},
-		{"another schema in the journal", JournalFile, swap("journal/v1alpha1", "journal/v9"), `journal line 1: has schema "gameday.dev/journal/v9"`},
+		{"another schema in the journal", JournalFile, swap("journal/v1alpha2", "journal/v9"), `journal line 1: has schema "gameday.dev/journal/v9"`},
 		{"a field more in the journal", JournalFile, swap(`"event":{"at":`, `"event":{"odd":1,"at":`), `is not readable: json: unknown field "odd"`},
 		{"garbage in the journal", JournalFile, swap(`"event":`, `"event"`), "is not readable"},
 		{"a journal that begins with an event", JournalFile, func(b []byte) []byte {
@@ -75,7 +99,7 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 				t.Fatal(err)
 			}
 			return out.Bytes()
-		}, "complete: stored true, derived false"},
+		}, "journal line 20: follows the end of the record"},
 		{"a torn line after the end", JournalFile, func(b []byte) []byte { return append(b, `{"n":`...) }, "complete: stored true, derived false"},
 		{"zeros after the end", JournalFile, func(b []byte) []byte { return append(b, 0, 0, 0) }, "complete: stored true, derived false"},
 		{"an endless line", JournalFile, func(b []byte) []byte { return append(b, bytes.Repeat([]byte{'x'}, maxLine+2)...) }, "is longer than a line may be"},
@@ -105,6 +129,24 @@ func TestVerifyFindsEveryChange(t *testing.T) {
 	}
 }
 
+// relinkedWith changes lines of a journal and links it anew, as a forger would.
+func relinkedWith(t testing.TB, raw []byte, change func(l *line)) []byte {
+	t.Helper()
+	var c chain
+	var out bytes.Buffer
+	for text := range bytes.Lines(raw) {
+		var l line
+		if err := strict(text, &l); err != nil {
+			t.Fatal(err)
+		}
+		change(&l)
+		if err := c.append(&out, l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return out.Bytes()
+}
+
 // without4 takes out the fourth line.
 func without4(b []byte) []byte {
 	return bytes.Join(slices.Delete(bytes.SplitAfter(b, []byte("\n")), 3, 4), nil)
@@ -121,6 +163,7 @@ func TestVerifyOfWhatIsMissing(t *testing.T) {
 	for file, want := range map[string]string{
 		EvidenceFile: "evidence.json: is missing",
 		JournalFile:  "journal.ndjson: is missing",
+		SamplesFile:  "samples.csv.gz: tampered with: it is missing",
 	} {
 		dir := t.TempDir()
 		evidenceOf(t, dir, aDrill(t))
@@ -151,15 +194,44 @@ func TestVerifyListsNoMoreThanAreRead(t *testing.T) {
 	}
 }
 
+// small is a drill that passes and leaves little.
+func small(t testing.TB) Record {
+	t.Helper()
+	return without(timelineOf(t, "B+2b STID+1-1+3URVE+1MZ", &Recovery{Of: "shop", After: "break", Within: limit(1000), Good: 3}), "copy")
+}
+
 // TestAJournalCutAtAnyByteNeverPasses cuts the journal of a drill that passes at every byte, with the whole evidence beside
 // it and alone.
 func TestAJournalCutAtAnyByteNeverPasses(t *testing.T) {
-	dir := t.TempDir()
-	record := without(timelineOf(t, "B+2b STID+1-1+3URVE+1MZ", &Recovery{Of: "shop", After: "break", Within: limit(1000), Good: 3}), "copy")
-	if ev := evidenceOf(t, dir, record); ev.Verdict != Pass {
-		t.Fatalf("the drill does not pass: %q", ev.Why)
+	for version, write := range map[string]func(testing.TB, string, Record) Evidence{"first": oldEvidenceOf, "newest": evidenceOf} {
+		t.Run(version, func(t *testing.T) {
+			dir := t.TempDir()
+			if ev := write(t, dir, small(t)); ev.Verdict != Pass {
+				t.Fatalf("the drill does not pass: %q", ev.Why)
+			}
+			cutAtAnyByte(t, filepath.Join(dir, JournalFile), func(cut int, whole []byte) {
+				neverPasses(t, dir, cut)
+				cutRecord, state, err := Read(filepath.Join(dir, JournalFile))
+				if errors.Is(err, ErrNoHeader) {
+					return
+				}
+				if err != nil {
+					t.Fatalf("cut at byte %d: a cut is taken for tampering: %v", cut, err)
+				}
+				atNewline := whole[cut-1] == '\n'
+				if state.Torn == atNewline || state.Complete {
+					t.Fatalf("cut at byte %d: %+v", cut, state)
+				}
+				if ev := Derive(cutRecord, state); ev.Verdict == Pass {
+					t.Fatalf("cut at byte %d: its own evidence passes", cut)
+				}
+			})
+		})
 	}
-	path := filepath.Join(dir, JournalFile)
+}
+
+func cutAtAnyByte(t *testing.T, path string, look func(cut int, whole []byte)) {
+	t.Helper()
 	whole, err := os.ReadFile(path)
 	if err != nil {
 		t.Fatal(err)
@@ -168,28 +240,35 @@ func TestAJournalCutAtAnyByteNeverPasses(t *testing.T) {
 		if err := os.Truncate(path, int64(cut)); err != nil {
 			t.Fatal(err)
 		}
-		v, err := Verify(dir)
-		if err != nil {
+		look(cut, whole)
+	}
+}
+
+func neverPasses(t *testing.T, dir string, cut int) {
+	t.Helper()
+	v, err := Verify(dir)
+	if err != nil {
+		t.Fatalf("cut at byte %d: %v", cut, err)
+	}
+	if v.Verdict == Pass || v.Verdict == 0 || len(v.Differences) == 0 {
+		t.Fatalf("cut at byte %d: %v, %q", cut, v.Verdict, v.Differences)
+	}
+}
+
+// TestSamplesCutAtAnyByteNeverPass: cut samples are named, and a drill is not concluded from them.
+func TestSamplesCutAtAnyByteNeverPass(t *testing.T) {
+	dir := t.TempDir()
+	if ev := evidenceIn(t, dir, small(t), 2); ev.Verdict != Pass || ev.Samples.Blocks < 2 {
+		t.Fatalf("%v, %+v", ev.Verdict, ev.Samples)
+	}
+	cutAtAnyByte(t, filepath.Join(dir, SamplesFile), func(cut int, _ []byte) {
+		neverPasses(t, dir, cut)
+		_, _, err := Read(filepath.Join(dir, JournalFile))
+		var tampered *TamperError
+		if !errors.As(err, &tampered) || tampered.File != SamplesFile || !strings.Contains(err.Error(), fmt.Sprintf("it ends at byte %d", cut)) {
 			t.Fatalf("cut at byte %d: %v", cut, err)
 		}
-		if v.Verdict == Pass || v.Verdict == 0 || len(v.Differences) == 0 {
-			t.Fatalf("cut at byte %d: %v, %q", cut, v.Verdict, v.Differences)
-		}
-		cutRecord, state, err := Read(path)
-		if errors.Is(err, ErrNoHeader) {
-			continue
-		}
-		if err != nil {
-			t.Fatalf("cut at byte %d: a cut is taken for tampering: %v", cut, err)
-		}
-		atNewline := whole[cut-1] == '\n'
-		if state.Torn == atNewline || state.Complete {
-			t.Fatalf("cut at byte %d: %+v", cut, state)
-		}
-		if ev := Derive(cutRecord, state); ev.Verdict == Pass {
-			t.Fatalf("cut at byte %d: its own evidence passes", cut)
-		}
-	}
+	})
 }
 
 // TestOneChangedByteIsFound changes every byte of a small evidence, one at a time.
@@ -199,6 +278,11 @@ func TestOneChangedByteIsFound(t *testing.T) {
 	eachByteChanged(t, filepath.Join(dir, JournalFile), func(at int) {
 		if v, err := Verify(dir); err != nil || len(v.Differences) == 0 || v.Verdict == Pass {
 			t.Fatalf("journal, byte %d: %v, %v, nothing found", at, v.Verdict, err)
+		}
+	})
+	eachByteChanged(t, filepath.Join(dir, SamplesFile), func(at int) {
+		if v, err := Verify(dir); err != nil || len(v.Differences) == 0 || v.Verdict == Pass || !strings.HasPrefix(v.Differences[0], SamplesFile) {
+			t.Fatalf("samples, byte %d: %+v, %v", at, v, err)
 		}
 	})
 	eachByteChanged(t, filepath.Join(dir, EvidenceFile), func(at int) {
@@ -227,25 +311,39 @@ func eachByteChanged(t *testing.T, path string, look func(at int)) {
 	}
 }
 
-// TestAJournalThatShrinksWhileItIsJudged: what was not read again is never passed over.
-func TestAJournalThatShrinksWhileItIsJudged(t *testing.T) {
-	dir := t.TempDir()
-	evidenceOf(t, dir, aDrill(t))
-	path := filepath.Join(dir, JournalFile)
-	record, state, err := Read(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := os.Truncate(path, state.File.Size-300); err != nil {
-		t.Fatal(err)
-	}
-	if ev := Derive(record, state); ev.Verdict == Pass || !strings.Contains(strings.Join(ev.Why, "\n"), "it became shorter") {
-		t.Errorf("%v: %q", ev.Verdict, ev.Why)
-	}
-	if err := os.Remove(path); err != nil {
-		t.Fatal(err)
-	}
-	if ev := Derive(record, state); ev.Verdict == Pass {
-		t.Errorf("%v: %q", ev.Verdict, ev.Why)
+// TestARecordThatShrinksWhileItIsJudged: what was not read again is never passed over.
+func TestARecordThatShrinksWhileItIsJudged(t *testing.T) {
+	for file, r := range map[string]struct {
+		write func(testing.TB, string, Record) Evidence
+		want  string
+	}{
+		JournalFile: {oldEvidenceOf, "it became shorter"},
+		SamplesFile: {evidenceOf, "block 0: decompress: unexpected EOF"},
+	} {
+		t.Run(file, func(t *testing.T) {
+			dir := t.TempDir()
+			r.write(t, dir, aDrill(t))
+			record, state, err := Read(filepath.Join(dir, JournalFile))
+			if err != nil {
+				t.Fatal(err)
+			}
+			path := filepath.Join(dir, file)
+			info, err := os.Stat(path)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := os.Truncate(path, info.Size()*9/10); err != nil {
+				t.Fatal(err)
+			}
+			if ev := Derive(record, state); ev.Verdict == Pass || !strings.Contains(strings.Join(ev.Why, "\n"), r.want) {
+				t.Errorf("%v: %q", ev.Verdict, ev.Why)
+			}
+			if err := os.Remove(path); err != nil {
+				t.Fatal(err)
+			}
+			if ev := Derive(record, state); ev.Verdict == Pass {
+				t.Errorf("%v: %q", ev.Verdict, ev.Why)
+			}
+		})
 	}
 }

@@ -60,7 +60,11 @@ func Close(dir string, ev reports.Evidence, closing Closing) (Manifest, error) {
 	if err := m.list(dir); err != nil {
 		return m, fmt.Errorf("close bundle: %w", err)
 	}
-	for _, expected := range []string{reports.JournalFile, reports.EvidenceFile, reports.ReportFile} {
+	names := []string{reports.JournalFile, reports.EvidenceFile, reports.ReportFile}
+	if ev.Samples != nil {
+		names = append(names, reports.SamplesFile)
+	}
+	for _, expected := range names {
 		if !slices.ContainsFunc(m.Files, func(f File) bool { return f.Path == expected }) {
 			m.Missing = append(m.Missing, Missing{expected, "it was not there when the evidence was closed"})
 		}
