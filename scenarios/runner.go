@@ -20,6 +20,10 @@ type Runner struct {
 	Harness  reports.Harness
 	// Environment tells of each cluster: its name under "cluster", versions, identity.
 	Environment []map[string]string
+	// Guards are asked, in their order, before anything is touched.
+	Guards []Guard
+	// Ceiling bounds what the faults may hit, whatever the scenario says.
+	Ceiling Ceiling
 	// Watch is told of all that is recorded, as it happens, from several goroutines, and must not block. Nil is fine.
 	Watch Watcher
 }
@@ -42,6 +46,7 @@ func (r Runner) JournalPath() string { return filepath.Join(r.Dir, reports.Journ
 // badly, or that a drill proved nothing, is no error: it is in the journal.
 func (r Runner) Play(ctx context.Context, s *Scenario) error {
 	s.defaults()
+	s.BlastRadius = s.BlastRadius.Under(r.Ceiling)
 	if err := s.Validate(); err != nil {
 		return err
 	}
@@ -92,6 +97,7 @@ type drill struct {
 	tasks     *Tasks
 	chosen    []Chosen
 	owed      debts
+	entered   []func(ctx context.Context) error
 }
 
 // errStopped is the cause of a drill that its own stop condition ended.
@@ -102,11 +108,8 @@ func (d *drill) play(ctx context.Context) error {
 	lasting := context.WithoutCancel(ctx)
 	d.tasks = NewTasks(lasting)
 	go d.watchJournal(ctx)
-	if err := d.preflight(ctx); err != nil {
-		return d.end(err)
-	}
-	if err := d.proveMonitors(ctx); err != nil {
-		return d.end(err)
+	if err := d.prepare(ctx); err != nil {
+		return errors.Join(d.leave(lasting), d.end(err))
 	}
 	stopMonitors := d.startMonitors(lasting)
 	err := d.baseline(ctx)
@@ -122,7 +125,22 @@ func (d *drill) play(ctx context.Context) error {
 	taskErr := d.tasks.StopAll()
 	stopped := d.event(reports.Event{Kind: reports.MonitorsStopped})
 	stopMonitors()
-	return errors.Join(d.end(err), undoErr, taskErr, stopped)
+	leaveErr := d.leave(lasting)
+	return errors.Join(d.end(err), undoErr, taskErr, stopped, leaveErr)
+}
+
+// prepare is all that comes before the monitors: it touches nothing.
+func (d *drill) prepare(ctx context.Context) error {
+	if err := d.describeEnvironment(); err != nil {
+		return err
+	}
+	if err := d.enter(ctx); err != nil {
+		return err
+	}
+	if err := d.preflight(ctx); err != nil {
+		return err
+	}
+	return d.proveMonitors(ctx)
 }
 
 // watchJournal ends the drill as soon as it can no longer be recorded.
@@ -184,19 +202,6 @@ func (d *drill) env(step string) Env {
 
 // preflight asks every action whether it can do its work, before anything is touched, and tells all that is in the way.
 func (d *drill) preflight(ctx context.Context) error {
-	if err := d.event(reports.Event{Kind: reports.Preflight, Detail: "preflight"}); err != nil {
-		return err
-	}
-	for _, facts := range d.Environment {
-		if err := d.env("").Fact(reports.TopicEnvironment, facts, ""); err != nil {
-			return err
-		}
-	}
-	for _, chosen := range d.chosen {
-		if err := d.env(chosen.Group).Fact(TopicChosen, chosen, fmt.Sprintf("%v, by the seed %d", chosen.Steps, chosen.Seed)); err != nil {
-			return err
-		}
-	}
 	var errs []error
 	for _, step := range flat(d.scenario.Steps) {
 		action, ok := step.Action.(Preflighter)

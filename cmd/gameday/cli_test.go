@@ -69,7 +69,7 @@ clusters: [{name: c, cluster: {server: "https://127.0.0.1:1"}}], users: [{name: 
 }
 
 func TestEveryCommandHasAnExample(t *testing.T) {
-	for _, cmd := range rootCommand().Commands() {
+	for _, cmd := range rootCommand(streams{}).Commands() {
 		if cmd.Hidden || cmd.Name() == "help" || cmd.Name() == "completion" {
 			continue
 		}

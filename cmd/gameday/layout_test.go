@@ -30,6 +30,7 @@ var picture = map[string][]string{
 	"reports/prometheus":   {"reports"},
 	"probes/kubernetes":    {"probes"},
 	"scenarios":            {"probes", "probes/kubernetes", "reports"},
+	"scenarios/safety":     {"reports", "scenarios"},
 	"scenarios/library":    {},
 	"scenarios/chaosmesh":  {"reports", "scenarios"},
 	"scenarios/kubernetes": {"reports", "scenarios"},
@@ -37,22 +38,22 @@ var picture = map[string][]string{
 	"dr/velero":            {"reports", "scenarios"},
 	"dr/fidelity":          {},
 	"dr/fidelity/live":     {"dr/fidelity"},
-	"suites/play":          {"reports", "reports/html", "reports/attest", "reports/bundle", "scenarios", "scenarios/chaosmesh", "scenarios/kubernetes", "dr", "dr/velero"},
+	"suites/play":          {"reports", "reports/html", "reports/attest", "reports/bundle", "scenarios", "scenarios/chaosmesh", "scenarios/kubernetes", "scenarios/safety", "dr", "dr/velero"},
 	"suites":               {"probes", "reports", "scenarios", "scenarios/library", "suites/play"},
 	"suites/lab":           {"scenarios"},
 	"suites/gameday":       {"reports", "scenarios/library", "suites", "suites/lab", "suites/play"},
 	"cmd/gameday": {
 		"probes", "reports", "reports/html", "reports/junit", "reports/ctrf", "reports/markdown", "reports/github", "reports/prometheus",
 		"reports/attest", "reports/bundle",
-		"scenarios", "scenarios/library", "suites/play", "suites/lab",
+		"scenarios", "scenarios/library", "scenarios/safety", "suites/play", "suites/lab",
 	},
 	"docs": {},
 }
 
 // outside says which foreign packages only some rooms may import.
 var outside = map[string][]string{
-	"k8s.io/":                         {"probes/kubernetes", "scenarios", "scenarios/chaosmesh", "scenarios/kubernetes", "dr", "dr/velero", "dr/fidelity", "dr/fidelity/live", "suites/play", "suites/lab"},
-	"sigs.k8s.io/":                    {"probes/kubernetes", "scenarios", "scenarios/chaosmesh", "scenarios/kubernetes", "dr", "dr/velero", "dr/fidelity", "dr/fidelity/live", "suites/play", "suites/lab", "cmd/gameday"},
+	"k8s.io/":                         {"probes/kubernetes", "scenarios", "scenarios/safety", "scenarios/chaosmesh", "scenarios/kubernetes", "dr", "dr/velero", "dr/fidelity", "dr/fidelity/live", "suites/play", "suites/lab"},
+	"sigs.k8s.io/":                    {"probes/kubernetes", "scenarios", "scenarios/safety", "scenarios/chaosmesh", "scenarios/kubernetes", "dr", "dr/velero", "dr/fidelity", "dr/fidelity/live", "suites/play", "suites/lab", "cmd/gameday"},
 	"github.com/chaos-mesh/":          {"scenarios/chaosmesh"},
 	"github.com/vmware-tanzu/velero/": {"dr/velero"},
 	"github.com/onsi/":                {"suites", "suites/gameday"},

@@ -3,6 +3,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"os"
 	"os/signal"
 	"syscall"
@@ -14,16 +15,26 @@ func main() {
 	os.Exit(withSignals())
 }
 
-// withSignals ends the drill in good order on the first SIGINT or SIGTERM; the second ends the process.
+// withSignals ends the drill in good order on the first SIGINT, SIGTERM or SIGHUP. The second ends the process: it waits no more, and
+// says what is left and how it is swept.
 func withSignals() int {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
-	signals := make(chan os.Signal, 1)
+	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	if !signal.Ignored(syscall.SIGHUP) { // nohup asks to go on without a terminal
+		signal.Notify(signals, syscall.SIGHUP)
+	}
+	self := streams{in: os.Stdin, out: os.Stdout, err: os.Stderr, last: &lastWord{}}
+	if program, err := os.Executable(); err == nil {
+		self.program = program
+	}
 	go func() {
 		<-signals
-		signal.Stop(signals) // from here on a signal does what it does to any process
 		cancel(scenarios.ErrInterrupted)
+		<-signals
+		fmt.Fprintln(os.Stderr, "gameday:", self.last.text())
+		os.Exit(exitHarness)
 	}()
-	return run(ctx, os.Args[1:], streams{in: os.Stdin, out: os.Stdout, err: os.Stderr})
+	return run(ctx, os.Args[1:], self)
 }

@@ -23,6 +23,8 @@ const (
 type streams struct {
 	in       io.Reader
 	out, err io.Writer
+	program  string    // the path of this program, which a drill starts again as its watchdog; empty in tests
+	last     *lastWord // what is said when the program is ended at once; may be nil
 }
 
 // coded is an error with the exit code that it ends the program with.
@@ -61,7 +63,7 @@ func (e errVerdict) Error() string { return "verdict: " + e.verdict.String() }
 
 // run is the whole program.
 func run(ctx context.Context, args []string, s streams) int {
-	root := rootCommand()
+	root := rootCommand(s)
 	root.SetArgs(args)
 	root.SetIn(s.in)
 	root.SetOut(s.out)
@@ -82,7 +84,7 @@ func run(ctx context.Context, args []string, s streams) int {
 	return exitHarness
 }
 
-func rootCommand() *cobra.Command {
+func rootCommand(s streams) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "gameday",
 		Short: "Game days for Kubernetes: faults, restores, and a verdict that can be judged again",
@@ -102,7 +104,8 @@ Exit codes: 0 pass, 1 fail, 2 inconclusive, 3 the harness could not do its work,
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		return usage(fmt.Errorf("%w: see %s --help", err, cmd.CommandPath()))
 	})
-	root.AddCommand(runCommand(), validateCommand(), verifyCommand(), reportCommand(), sealCommand(), reviewCommand(), bundleCommand(), versionCommand(), labCommand())
+	root.AddCommand(runCommand(s), validateCommand(), verifyCommand(), reportCommand(), sealCommand(), reviewCommand(), bundleCommand(), versionCommand(), labCommand())
+	root.AddCommand(leverCommand(), sweepCommand(), watchdogCommand(), approveCommand())
 	for _, cmd := range root.Commands() {
 		usageArgs(cmd)
 	}

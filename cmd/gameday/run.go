@@ -14,12 +14,15 @@ import (
 	"github.com/gamedayhq/gameday/reports"
 	"github.com/gamedayhq/gameday/scenarios"
 	"github.com/gamedayhq/gameday/scenarios/library"
-	"github.com/gamedayhq/gameday/suites/lab"
 	"github.com/gamedayhq/gameday/suites/play"
 )
 
 // runOptions are the flags of "run".
 type runOptions struct {
+	streams    streams
+	config     string
+	approval   string
+	safety     play.Safety
 	target     play.Target
 	parameters map[string]string
 	out        string
@@ -29,8 +32,8 @@ type runOptions struct {
 	sealing    play.Sealing
 }
 
-func runCommand() *cobra.Command {
-	var o runOptions
+func runCommand(s streams) *cobra.Command {
+	o := runOptions{streams: s}
 	cmd := &cobra.Command{
 		Use:   "run SCENARIO...",
 		Short: "Play scenarios, one after another, and say the verdict of each",
@@ -45,10 +48,10 @@ said and the lab is up on this machine, it is the lab.`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(cmd *cobra.Command, args []string) error { return o.run(cmd, args) },
 	}
+	targetFlags(cmd, &o.target)
+	configFlag(cmd, &o.config)
 	flags := cmd.Flags()
-	flags.StringVar(&o.target.Kubeconfig, "kubeconfig", "", "kubeconfig file")
-	flags.StringVar(&o.target.Context, "context", "", "kubeconfig context of the cluster that the drill is aimed at")
-	flags.StringToStringVar(&o.target.Clusters, "cluster", nil, "further cluster by the name that the scenario uses: NAME=CONTEXT")
+	flags.StringVar(&o.approval, "approval", "", "file that approves the scenario for production (gameday approve)")
 	flags.StringToStringVar(&o.parameters, "set", nil, "value of a parameter of the scenario: NAME=VALUE")
 	flags.Uint64Var(&o.seed, "seed", 0, "what random steps are drawn from, as an earlier drill's evidence tells it (default: the scenario's, or by chance)")
 	flags.StringVar(&o.out, "out", "evidence", "folder for the evidence")
@@ -76,12 +79,17 @@ func (o *runOptions) run(cmd *cobra.Command, args []string) error {
 			s.Seed = &o.seed
 		}
 	}
+	config, err := readConfig(o.config)
+	if err != nil {
+		return err
+	}
+	o.safety = play.Safety{Config: config, Approval: o.approval, Watchdog: o.streams.program}
 	sealing, err := o.seal.sealing()
 	if err != nil {
 		return usage(err)
 	}
 	o.sealing = sealing
-	o.findLab()
+	findLab(&o.target)
 	var worst []reports.Verdict
 	var harness []error
 	for _, s := range all {
@@ -108,19 +116,6 @@ func (o *runOptions) run(cmd *cobra.Command, args []string) error {
 	return nil
 }
 
-// findLab aims at the lab of this machine when the user named no cluster at all.
-func (o *runOptions) findLab() {
-	if o.target.Kubeconfig != "" || o.target.Context != "" || os.Getenv("KUBECONFIG") != "" {
-		return
-	}
-	if path := lab.KubeconfigPath(); path != "" {
-		o.target.Kubeconfig, o.target.Context = path, "primary"
-		if len(o.target.Clusters) == 0 {
-			o.target.Clusters = map[string]string{"standby": "standby"}
-		}
-	}
-}
-
 // readScenario reads a file, or a shipped scenario when there is no such file and the name is one.
 func readScenario(name string, parameters map[string]string) (*scenarios.Scenario, error) {
 	parser := play.Parser(parameters)
@@ -136,7 +131,8 @@ func readScenario(name string, parameters map[string]string) (*scenarios.Scenari
 
 func (o *runOptions) play(cmd *cobra.Command, s *scenarios.Scenario) (reports.Verdict, error) {
 	progress := newProgress(cmd.ErrOrStderr(), s)
-	game := play.Game{Target: o.target, Out: o.out, Watch: progress, Seal: o.sealing}
+	watch := o.streams.last.begin(s, progress)
+	game := play.Game{Target: o.target, Out: o.out, Watch: watch, Seal: o.sealing, Safety: o.safety}
 	drill, err := game.Play(cmd.Context(), s)
 	progress.done()
 	if drill.Dir == "" {

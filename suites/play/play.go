@@ -40,6 +40,7 @@ type Game struct {
 	Out    string            // folder in which each drill makes one of its own; "evidence" unless said
 	Watch  scenarios.Watcher // follows along; may be nil
 	Seal   Sealing           // who closes and signs the evidence
+	Safety Safety            // what stands over the drills
 }
 
 // Drill is a drill that was played.
@@ -59,7 +60,10 @@ func (g Game) Play(ctx context.Context, s *scenarios.Scenario) (Drill, error) {
 	if err != nil {
 		return Drill{}, err
 	}
-	runner := scenarios.Runner{Run: run, Dir: dir, Clusters: clusters, Harness: Harness(), Environment: environment, Watch: g.Watch}
+	runner := scenarios.Runner{
+		Run: run, Dir: dir, Clusters: clusters, Harness: Harness(), Environment: environment, Watch: g.Watch,
+		Guards: g.guards(s, environment, dir), Ceiling: g.Safety.Config.Ceiling,
+	}
 	playErr := runner.Play(ctx, s)
 	if _, err := os.Stat(runner.JournalPath()); err != nil {
 		return Drill{}, errors.Join(playErr, os.Remove(dir)) // refused before it began: nothing was recorded

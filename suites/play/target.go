@@ -31,13 +31,44 @@ type Target struct {
 // connectWithin bounds how long a cluster may take to say who it is.
 const connectWithin = 20 * time.Second
 
-// Connect returns a client of each cluster, and what it says of itself.
-func (t Target) Connect(ctx context.Context) (scenarios.Clusters, []map[string]string, error) {
+// Dial returns a client of each cluster, without a call to it.
+func (t Target) Dial() (scenarios.Clusters, error) {
+	clusters := scenarios.Clusters{}
+	var errs []error
+	for name, kubecontext := range t.contexts() {
+		cluster, _, err := t.dial(kubecontext)
+		clusters[name] = cluster
+		errs = append(errs, err)
+	}
+	return clusters, errors.Join(errs...)
+}
+
+// contexts are the kubeconfig contexts of the clusters by the names that scenarios use.
+func (t Target) contexts() map[string]string {
 	contexts := maps.Clone(t.Clusters)
 	if contexts == nil {
 		contexts = map[string]string{}
 	}
 	contexts[""] = t.Context
+	return contexts
+}
+
+func (t Target) dial(kubecontext string) (client.WithWatch, *rest.Config, error) {
+	config, err := t.config(kubecontext)
+	if err != nil {
+		return nil, nil, err
+	}
+	config.UserAgent = "gameday"
+	// client-go's own 5 requests a second would make a drill wait for itself: looking for what is left asks once for each kind of
+	// fault.
+	config.QPS, config.Burst = 50, 100
+	cluster, err := scenarios.Connect(config, chaosmesh.AddToScheme, velero.AddToScheme)
+	return cluster, config, err
+}
+
+// Connect returns a client of each cluster, and what it says of itself.
+func (t Target) Connect(ctx context.Context) (scenarios.Clusters, []map[string]string, error) {
+	contexts := t.contexts()
 	clusters := scenarios.Clusters{}
 	var environment []map[string]string
 	var errs []error
@@ -60,12 +91,7 @@ func (t Target) Connect(ctx context.Context) (scenarios.Clusters, []map[string]s
 func (t Target) connect(ctx context.Context, name string) (client.WithWatch, map[string]string, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, connectWithin, fmt.Errorf("no answer within %v", connectWithin))
 	defer cancel()
-	config, err := t.config(name)
-	if err != nil {
-		return nil, nil, err
-	}
-	config.UserAgent = "gameday"
-	cluster, err := scenarios.Connect(config, chaosmesh.AddToScheme, velero.AddToScheme)
+	cluster, config, err := t.dial(name)
 	if err != nil {
 		return nil, nil, err
 	}
