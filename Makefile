@@ -38,6 +38,12 @@ fuzz: ## each fuzz test for 30 seconds
 bench: ## benchmarks, in benchstat's format
 	go test -run '^$$' -bench . -benchmem ./...
 
+mutate: ## change every comparison of the judge, one at a time: which does no test notice?
+	go run ./.ci/mutate -slow 'CutAtAnyByte|OneChangedByte|VerifyFindsEveryChange' reports
+
+cosign: ## have cosign verify evidence that gameday sealed (builds cosign first: some minutes)
+	.ci/cosign
+
 build: ## bin/gameday
 	CGO_ENABLED=0 go build -trimpath -o bin/gameday ./cmd/gameday
 
