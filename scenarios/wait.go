@@ -34,8 +34,9 @@ func (w Wait) Problems() []string {
 // OwnKinds are the actions that need nothing but the harness, by the keys that a file uses.
 func OwnKinds() Kinds {
 	return Kinds{
-		keyExec: decodeExec,
-		keyCall: decodeCall,
+		keyExec:   decodeExec,
+		keyCall:   decodeCall,
+		"measure": decodeMeasure,
 		"wait": func(p *Payload) Action {
 			var d reports.Duration
 			if !p.Into(&d) {
