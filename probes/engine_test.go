@@ -127,7 +127,7 @@ func TestMonitorHoldsUnderRandomMisbehaviour(t *testing.T) {
 			m.MaxInFlight = rng.IntN(m.span() + 3)
 			bound := int64(m.MaxInFlight)
 			if bound == 0 {
-				bound = int64(m.span() + 1)
+				bound = int64(m.inFlight())
 			}
 			m.Probe = misbehaving(t, rng, 2*m.Timeout, bound)
 			ctx, cancel := context.WithTimeout(t.Context(), time.Duration(rng.Int64N(int64(200*m.Every))))

@@ -42,7 +42,7 @@ func inOrder(t *testing.T, m Monitor, samples []Sample) {
 		if (s.Outcome == Good) != (s.Reason == "") {
 			t.Fatalf("sample %d is %v with reason %q", k, s.Outcome, s.Reason)
 		}
-		if s.Outcome == Good && (s.Took < s.Late || s.Took >= s.Late+m.Timeout || s.Late >= m.Every) {
+		if s.Outcome == Good && (s.Took < s.Late || s.Took >= s.Late+m.Timeout || s.Late >= m.lateAfter()) {
 			t.Fatalf("sample %d is good though it took %v and was put %v late", k, s.Took, s.Late)
 		}
 	}
@@ -281,21 +281,35 @@ func TestMonitorThatEndedBeforeItBeganSendsNothing(t *testing.T) {
 
 func TestMonitorsDoNotStarveEachOther(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		ctx, cancel := context.WithTimeout(t.Context(), 9*time.Second)
 		defer cancel()
 		release := make(chan struct{})
-		hung := Monitor{Name: "hung", Every: ms, Timeout: time.Second, Probe: Func(func(context.Context) error { <-release; return nil })}
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			hung.Run(ctx, time.Now(), func(Sample) { <-release }) // and nobody takes its samples
-		}()
-		samples := run(t, Monitor{Name: "well", Probe: after(5*ms, nil), Every: 10 * ms, Timeout: 10 * ms}, 9*time.Second)
-		if got := line(samples); strings.Trim(got, "+") != "" || samples[len(samples)-1].Took != 5*ms {
-			t.Errorf("got %s", got)
+		monitors := []Monitor{
+			{Name: "deaf", Every: ms, Timeout: time.Second, Probe: Func(func(context.Context) error { <-release; return nil })},
+			{Name: "hung", Every: 3 * ms, Timeout: 2 * time.Second, Probe: after(time.Hour, nil)},
+			{Name: "well", Every: 10 * ms, Timeout: 10 * ms, Probe: after(5*ms, nil)},
+			{Name: "rare", Every: 5 * time.Second, Timeout: time.Minute, Probe: after(7*ms, nil)},
 		}
+		samples := map[string][]Sample{}
+		Run(ctx, time.Now(), monitors, func(s Sample) { samples[s.Monitor] = append(samples[s.Monitor], s) })
 		close(release)
-		<-done
+		for name, want := range map[string]string{
+			// After a timeout as many asks are in flight as one holds, with what lateness allows, and none of them returns.
+			"deaf": strings.Repeat("-", 1010) + strings.Repeat("F", 7991),
+			"hung": strings.Repeat("-", 3001),
+			"well": strings.Repeat("+", 901),
+			"rare": "++",
+		} {
+			if got := line(samples[name]); got != want {
+				t.Errorf("%s: got  %s\nwant %s", name, got, want)
+			}
+		}
+		for _, m := range monitors {
+			inOrder(t, m, samples[m.Name])
+		}
+		if s := samples["well"][900]; s.Took != 5*ms || s.Late != 0 {
+			t.Errorf("the well one is disturbed: %+v", s)
+		}
 	})
 }
 

@@ -102,7 +102,7 @@ const (
 
 // Reasons of missed slots.
 const (
-	ReasonLate     Reason = "late"      // the harness woke when a later slot was due already
+	ReasonLate     Reason = "late"      // the harness woke too long after the slot was due (see Run)
 	ReasonInFlight Reason = "in flight" // too many asks were still unanswered
 	ReasonNotAsked Reason = "not asked" // the probe said that it could not ask (see ErrNotAsked)
 )

@@ -222,11 +222,9 @@ func (d *drill) startMonitors(ctx context.Context) (stop func()) {
 	ctx, cancel := context.WithCancel(ctx)
 	stops := newStops(d.scenario.StopWhen)
 	var group sync.WaitGroup
-	for _, m := range d.questions {
-		group.Go(func() {
-			m.Run(ctx, d.journal.Start(), func(s probes.Sample) { d.sample(s, stops) })
-		})
-	}
+	group.Go(func() {
+		probes.Run(ctx, d.journal.Start(), d.questions, func(s probes.Sample) { d.sample(s, stops) })
+	})
 	return func() {
 		cancel()
 		group.Wait()

@@ -1,0 +1,104 @@
+package probes
+
+import (
+	"context"
+	"runtime"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+func TestManyMonitorsLeaveNothingBehind(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+		defer cancel()
+		var monitors []Monitor
+		for range 1000 {
+			monitors = append(monitors, Monitor{Name: "slow", Probe: after(20*ms, nil), Every: time.Second, Timeout: time.Second})
+		}
+		for range 10 {
+			monitors = append(monitors, Monitor{Name: "fast", Probe: after(2*ms, nil), Every: ms, Timeout: 100 * ms})
+		}
+		before := runtime.NumGoroutine()
+		time.AfterFunc(10*time.Second+500*ms, func() {
+			// Twenty asks of the fast monitors and those that wait for the next ones; the thousand slow ones are done.
+			if most := before + 2*keepIdle; runtime.NumGoroutine() > most {
+				t.Errorf("%d goroutines between the slots, at most %d are of use", runtime.NumGoroutine(), most)
+			}
+		})
+		got := map[string]int{}
+		Run(ctx, time.Now(), monitors, func(s Sample) {
+			if s.Outcome != Good {
+				t.Errorf("%+v", s)
+			}
+			got[s.Monitor]++
+		})
+		if got["slow"] != 21_000 || got["fast"] != 200_010 {
+			t.Errorf("got %v samples, want 21000 slow and 200010 fast ones", got)
+		}
+		synctest.Wait()
+		if after := runtime.NumGoroutine(); after > before {
+			t.Errorf("%d goroutines are left, there were %d", after, before)
+		}
+	})
+}
+
+func TestAsksAreHandedToThoseWhoAreFree(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		// A probe that ends its goroutine takes the worker away; all others are used again.
+		var asked atomic.Int64
+		probe := Func(func(ctx context.Context) error {
+			if asked.Add(1)%10 == 0 {
+				runtime.Goexit()
+			}
+			return after(500*time.Microsecond, nil)(ctx)
+		})
+		c := &crew{}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		out := make(chan Sample, 10_000)
+		e := newEngine(ctx, time.Now(), []Monitor{{Name: "m", Probe: probe, Every: ms, Timeout: 10 * ms}}, out)
+		context.AfterFunc(ctx, func() { e.ended <- e.now() })
+		e.loop()
+		if len(out) != 1001 {
+			t.Errorf("%d samples, want 1001", len(out))
+		}
+		*c = e.crew
+		if len(c.busy) != 0 || len(c.idle) != 1 {
+			t.Errorf("%d workers are busy and %d are idle, want none and one", len(c.busy), len(c.idle))
+		}
+	})
+}
+
+func TestLateSlotsArePutWhileTheyStillSayWhen(t *testing.T) {
+	// The engine is stuck for a time and then finds that many slots due.
+	for _, test := range []struct {
+		every, stuck time.Duration
+		want         int // slots missed
+	}{
+		{100 * ms, 99 * ms, 0},
+		{100 * ms, 100 * ms, 1},
+		{100 * ms, 250 * ms, 2},
+		{ms, 9 * ms, 0},
+		{ms, 10 * ms, 1},
+		{ms, 25 * ms, 16},
+		{time.Microsecond, 999 * time.Microsecond, 0},
+		{time.Microsecond, 1001 * time.Microsecond, 2},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), ms)
+			defer cancel()
+			missed, latest := 0, time.Duration(0)
+			m := Monitor{Name: "m", Probe: after(0, nil), Every: test.every, Timeout: ms}
+			m.Run(ctx, time.Now().Add(-test.stuck), func(s Sample) {
+				if latest = max(latest, s.Late); s.Outcome == Missed {
+					missed++
+				}
+			})
+			if missed != test.want || latest >= m.lateAfter() {
+				t.Errorf("every %v and stuck for %v: %d slots missed, want %d, and the latest %v late", test.every, test.stuck, missed, test.want, latest)
+			}
+		})
+	}
+}
