@@ -58,6 +58,8 @@ const (
 	TopicRecovered = "recovered"
 	// TopicCoverage: how many of the pods that a fault was injected into are still those, on each change. Data: Coverage.
 	TopicCoverage = "coverage"
+	// TopicEffect: when a fault was seen to begin and to end at its places, which is not when it was asked to. Data: Effect.
+	TopicEffect = "effect"
 	// TopicObject: a copy of an object of the fault or drill on each change. Data: the object as JSON.
 	TopicObject = "object"
 	// TopicMarker: a numbered write of a ledger, acknowledged or not. Data: Marker.
@@ -110,6 +112,14 @@ type Site struct {
 	Injected  int    `json:"injected"`
 	Recovered int    `json:"recovered"`
 	Message   string `json:"message,omitempty"` // the controller's or the daemon's own words
+}
+
+// Effect tells when a fault was in effect, by what was seen of its controller's records. Times are offsets from the drill's start.
+type Effect struct {
+	FirstInjected  time.Duration `json:"firstInjected,omitzero"`  // at the first place
+	LastInjected   time.Duration `json:"lastInjected,omitzero"`   // at the last place: from here on it was whole
+	FirstRecovered time.Duration `json:"firstRecovered,omitzero"` // at the first place: until here it was whole
+	LastRecovered  time.Duration `json:"lastRecovered,omitzero"`  // at the last place
 }
 
 // Coverage tells how much of what a fault was injected into is still under it.

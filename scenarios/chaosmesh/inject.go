@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -90,6 +91,7 @@ func touched(object v1alpha1.InnerObject) bool {
 func (f *Fault) awaitInjected(ctx context.Context, env scenarios.Env, cluster client.WithWatch, object v1alpha1.InnerObject) (*reports.Proof, error) {
 	archive := &archive{env: env}
 	proof := &reports.Proof{By: "records"}
+	var effect reports.Effect
 	deadline := f.shortest(ctx)
 	silence, stopSilence := context.WithCancelCause(ctx)
 	timer := time.AfterFunc(silentFor, func() {
@@ -110,6 +112,9 @@ func (f *Fault) awaitInjected(ctx context.Context, env scenarios.Env, cluster cl
 		if touched(object) {
 			timer.Stop()
 		}
+		if effect.FirstInjected == 0 && slices.ContainsFunc(proof.Records, func(s reports.Site) bool { return s.Injected > 0 }) {
+			effect.FirstInjected = since(env)
+		}
 		return scenarios.State{Done: allInjected(proof.Records), Seen: describeSites(object, proof.Records)}
 	})
 	if err != nil && errors.Is(ctx.Err(), context.DeadlineExceeded) && !errors.Is(err, scenarios.ErrVoid) {
@@ -120,8 +125,12 @@ func (f *Fault) awaitInjected(ctx context.Context, env scenarios.Env, cluster cl
 	}
 	proof.Proven = true
 	proof.Detail = fmt.Sprintf("injected at %d places, by the controller's records", len(proof.Records))
-	return proof, nil
+	effect.LastInjected = since(env)
+	return proof, env.Fact(reports.TopicEffect, effect, "")
 }
+
+// since is the offset from the drill's start.
+func since(env scenarios.Env) time.Duration { return time.Since(env.Journal.Start()) }
 
 // shortest is when waiting for the injection makes no sense any more: the caller's deadline, or when the fault's own duration
 // (which counts from creation) is over.

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"k8s.io/apimachinery/pkg/api/meta"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
@@ -86,10 +87,11 @@ func Recover(ctx context.Context, cluster client.WithWatch, l Leftover) (*report
 	err := scenarios.Insist(ctx, func(ctx context.Context) error {
 		return cluster.Get(ctx, client.ObjectKey{Namespace: l.Namespace, Name: l.Name}, object)
 	})
-	if client.IgnoreNotFound(err) != nil && !meta.IsNoMatchError(err) {
+	gone := apierrors.IsNotFound(err) || meta.IsNoMatchError(err)
+	if err != nil && !gone {
 		return nil, fmt.Errorf("undo %s: %w", l, err)
 	}
-	if err != nil || object.GetLabels()[scenarios.LabelRun] != l.Run {
+	if gone || object.GetLabels()[scenarios.LabelRun] != l.Run {
 		return &reports.Proof{By: "object gone", Proven: true, Detail: "undone already"}, nil
 	}
 	object.GetObjectKind().SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind(l.Kind))

@@ -96,7 +96,13 @@ func TestExamplesOfChaosMesh(t *testing.T) {
 			return err
 		}
 		var head struct{ APIVersion, Kind string }
-		if strings.Contains(string(text), "\n---") || yaml.Unmarshal(text, &head) != nil || head.APIVersion != v1alpha1.SchemeGroupVersion.String() {
+		if strings.Contains(string(text), "\n---") {
+			return nil
+		}
+		if err := yaml.Unmarshal(text, &head); err != nil {
+			return err
+		}
+		if head.APIVersion != v1alpha1.SchemeGroupVersion.String() {
 			return nil
 		}
 		_, fault := v1alpha1.AllKinds()[head.Kind]

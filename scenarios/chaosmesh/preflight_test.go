@@ -34,26 +34,38 @@ func TestPreflightRefusesBeforeAnyHarm(t *testing.T) {
 		want  []string
 	}{
 		"all well": {chaos: kill, world: func(*play) {}},
-		"no Chaos Mesh": {chaos: kill, world: func(p *play) { p.env.Clusters = scenarios.Clusters{"": bare{p.world}} },
-			want: []string{"PodChaos is not served", "install Chaos Mesh"}},
+		"no Chaos Mesh": {
+			chaos: kill, world: func(p *play) { p.env.Clusters = scenarios.Clusters{"": bare{p.world}} },
+			want: []string{"PodChaos is not served", "install Chaos Mesh"},
+		},
 		"rights missing": {chaos: with("undo: {restart: true},", cut), world: func(p *play) {
 			p.denied = map[string]bool{"delete networkchaos": true, "watch pods": true, "delete pods": true, "list podnetworkchaos": true}
-		}, want: []string{"may not", "delete networkchaos.chaos-mesh.org in namespace shop", "watch pods in namespace shop",
-			"delete pods in namespace shop", "list podnetworkchaos.chaos-mesh.org", "grant it these rights"}},
+		}, want: []string{
+			"may not", "delete networkchaos.chaos-mesh.org in namespace shop", "watch pods in namespace shop",
+			"delete pods in namespace shop", "list podnetworkchaos.chaos-mesh.org", "grant it these rights",
+		}},
 		"the webhook is down": {chaos: kill, world: func(p *play) {
 			p.refuse = chaosOnly(apierrors.NewInternalError(errors.New(`failed calling webhook "mpodchaos.kb.io": connection refused`)))
 		}, want: []string{"the cluster would refuse the PodChaos", "connection refused", "see that chaos-controller-manager runs"}},
 		"definitions older than the types": {chaos: with("", cut), world: func(p *play) {
 			p.refuse = chaosOnly(apierrors.NewBadRequest(`strict decoding error: unknown field "spec.partitionBehavior"`))
 		}, want: []string{"spec.partitionBehavior", "older than the types", "update them"}},
-		"no pod": {chaos: strings.Replace(kill, "app: shop", "app: none", 1), world: func(*play) {}, void: true,
-			want: []string{"no pod matches app=none in namespace shop"}},
-		"no such container": {chaos: `{kind: PodChaos, spec: {action: container-kill, mode: one, containerNames: [sidecar], ` + selector + `}}`,
-			world: func(*play) {}, void: true, want: []string{"none of the 3 pods that match has a container named sidecar"}},
-		"no such node": {chaos: strings.Replace(kill, "namespaces", "nodes: [node-9], namespaces", 1), world: func(*play) {}, void: true,
-			want: []string{"no pod matches"}},
-		"the last replica": {chaos: with("", burn), world: func(p *play) { p.fault.radius.AllowLastReplica = false },
-			want: []string{"last ready pod"}},
+		"no pod": {
+			chaos: strings.Replace(kill, "app: shop", "app: none", 1), world: func(*play) {}, void: true,
+			want: []string{"no pod matches app=none in namespace shop"},
+		},
+		"no such container": {
+			chaos: `{kind: PodChaos, spec: {action: container-kill, mode: one, containerNames: [sidecar], ` + selector + `}}`,
+			world: func(*play) {}, void: true, want: []string{"none of the 3 pods that match has a container named sidecar"},
+		},
+		"no such node": {
+			chaos: strings.Replace(kill, "namespaces", "nodes: [node-9], namespaces", 1), world: func(*play) {}, void: true,
+			want: []string{"no pod matches"},
+		},
+		"the last replica": {
+			chaos: with("", burn), world: func(p *play) { p.fault.radius.AllowLastReplica = false },
+			want: []string{"last ready pod"},
+		},
 	} {
 		t.Run(what, func(t *testing.T) {
 			p := newPlay(t, row.chaos)

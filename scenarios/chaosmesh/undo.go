@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/chaos-mesh/chaos-mesh/api/v1alpha1"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
 	"github.com/gamedayhq/gameday/reports"
@@ -40,6 +41,7 @@ type undoing struct {
 	object  v1alpha1.InnerObject // filled with what is seen
 	ladder  Ladder
 	proof   reports.Proof
+	effect  reports.Effect
 	left    []site // the places that were not recovered when the object was last seen
 	forced  bool   // the finalizer was cut: the controller's account ended before the fault did
 }
@@ -94,6 +96,10 @@ func (u *undoing) stop(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("not recovered: %w", err)
 	}
+	u.effect.LastRecovered = since(u.env)
+	if err := u.env.Fact(reports.TopicEffect, u.effect, ""); err != nil {
+		return err
+	}
 	if u.proof.Detail == "" {
 		u.proof.Detail = fmt.Sprintf("recovered at %d places by the controller's records, then deleted", len(u.proof.Records))
 	}
@@ -120,11 +126,11 @@ func (u *undoing) early(ctx context.Context) error {
 	err := scenarios.Insist(ctx, func(ctx context.Context) error {
 		return u.cluster.Get(ctx, client.ObjectKeyFromObject(u.object), u.object)
 	})
-	if client.IgnoreNotFound(err) != nil {
-		return fmt.Errorf("look at %s %s: %w", u.fault.kind(), client.ObjectKeyFromObject(u.object), err)
+	if apierrors.IsNotFound(err) {
+		return nil
 	}
 	if err != nil {
-		return nil
+		return fmt.Errorf("look at %s %s: %w", u.fault.kind(), client.ObjectKeyFromObject(u.object), err)
 	}
 	seen := sites(u.object)
 	over, _, err := u.object.DurationExceeded(time.Now())
@@ -166,6 +172,9 @@ func (u *undoing) await(ctx context.Context, see func(here bool) scenarios.State
 			}
 			u.proof.Records = sites(u.object)
 			u.left = unrecovered(u.object)
+			if u.effect.FirstRecovered == 0 && recoveredOnce(u.proof.Records) {
+				u.effect.FirstRecovered = since(u.env)
+			}
 		}
 		return see(here)
 	})

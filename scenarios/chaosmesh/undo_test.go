@@ -2,6 +2,7 @@ package chaosmesh
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"slices"
 	"strings"
@@ -37,6 +38,14 @@ func TestUndoIsProven(t *testing.T) {
 		proof := p.proof(t, reports.TopicRecovered)
 		if !proof.Proven || !proof.Independent || len(proof.Records) != 3 || proof.Records[0].Recovered != 1 {
 			t.Errorf("proof %+v", proof)
+		}
+		windows := p.of(reports.TopicEffect)
+		var began, ended reports.Effect
+		if len(windows) != 2 || json.Unmarshal(windows[0].Data, &began) != nil || json.Unmarshal(windows[1].Data, &ended) != nil {
+			t.Fatalf("windows %v", windows)
+		}
+		if began.FirstInjected == 0 || began.LastInjected < began.FirstInjected || ended.FirstRecovered == 0 || ended.LastRecovered < ended.FirstRecovered {
+			t.Errorf("in effect from %+v to %+v", began, ended)
 		}
 		if err := p.undo(t, time.Minute); err != nil {
 			t.Errorf("undone again: %v", err)
@@ -93,7 +102,7 @@ func TestLadder(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				p := newPlay(t, row.chaos)
 				p.stuck = func() bool { return row.stuck(p) }
-				remake(t, p)
+				p.remake = true
 				if err := p.do(t, time.Minute); err != nil {
 					t.Fatal(err)
 				}
@@ -120,33 +129,6 @@ func unrestarted(p *play) bool {
 	var list corev1.PodList
 	err := p.WithWatch.List(context.Background(), &list)
 	return err != nil || slices.ContainsFunc(list.Items, func(pod corev1.Pod) bool { return strings.HasPrefix(string(pod.UID), "uid-") })
-}
-
-// remake puts a ready pod of another UID in the place of each that is deleted, as a StatefulSet does.
-func remake(t *testing.T, p *play) {
-	t.Helper()
-	events, err := p.Watch(t.Context(), &corev1.PodList{})
-	if err != nil {
-		t.Fatal(err)
-	}
-	go func() {
-		defer events.Stop()
-		for {
-			select {
-			case <-t.Context().Done():
-				return
-			case event := <-events.ResultChan():
-				if pod, ok := event.Object.(*corev1.Pod); ok && event.Type == "DELETED" {
-					if err := p.Create(t.Context(), shopPod(pod.Name, "new-"+pod.UID)); err != nil {
-						t.Error(err)
-					}
-					if err := p.settle(t.Context(), p.WithWatch); err != nil && t.Context().Err() == nil {
-						t.Error(err)
-					}
-				}
-			}
-		}
-	}()
 }
 
 func TestRulesLeftAreNamed(t *testing.T) {
@@ -224,7 +206,7 @@ func TestRecoverUsesTheLadderOfTheObject(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		p := newPlay(t, with("undo: {restart: true},", burn))
 		p.stuck = func() bool { return unrestarted(p) }
-		remake(t, p)
+		p.remake = true
 		if err := p.do(t, time.Minute); err != nil {
 			t.Fatal(err)
 		}
@@ -301,4 +283,26 @@ func TestAnInjectionThatFailsIsWithdrawn(t *testing.T) {
 			t.Errorf("rules %v: %v", note.Spec.Iptables, err)
 		}
 	})
+}
+
+func TestHitsAreCountedAsChaosMeshDoes(t *testing.T) {
+	for _, row := range []struct {
+		mode  v1alpha1.SelectorMode
+		value string
+		n     int
+		want  int
+	}{
+		{v1alpha1.OneMode, "", 3, 1},
+		{v1alpha1.AllMode, "", 3, 3},
+		{v1alpha1.FixedMode, "2", 3, 2},
+		{v1alpha1.FixedMode, "5", 3, 3},
+		{v1alpha1.FixedPercentMode, "34", 3, 2}, // rounded up
+		{v1alpha1.FixedPercentMode, "1", 3, 1},
+		{v1alpha1.RandomMaxPercentMode, "50", 3, 2}, // at the most
+		{v1alpha1.FixedPercentMode, "100", 3, 3},
+	} {
+		if got, err := hits(row.mode, row.value, row.n); err != nil || got != row.want {
+			t.Errorf("%s %s of %d: %d, want %d: %v", row.mode, row.value, row.n, got, row.want, err)
+		}
+	}
 }

@@ -34,6 +34,7 @@ type world struct {
 	stuck     func() bool                      // the fault does not recover while it says so
 	denied    map[string]bool                  // "verb resource" that the person may not do
 	idle      bool                             // the controller does nothing
+	remake    bool                             // a pod of another UID takes the place of each that is deleted, as in a StatefulSet
 	harmless  bool                             // the controller says injected, and nothing happens
 	failed    string                           // what the note of a pod's rules says of them
 	keepRules bool                             // rules stay when the fault is recovered
@@ -63,8 +64,7 @@ func newWorld(t *testing.T, objects ...client.Object) *world {
 	w := &world{stuck: func() bool { return false }, denied: map[string]bool{}}
 	builder := fake.NewClientBuilder().WithScheme(scheme).WithObjects(objects...).WithInterceptorFuncs(w.controllers())
 	for _, kind := range v1alpha1.AllKinds() {
-		object, _ := kind.SpawnObject().(client.Object)
-		builder = builder.WithIndex(object, "metadata.name", func(o client.Object) []string { return []string{o.GetName()} })
+		builder = builder.WithIndex(kind.SpawnObject(), "metadata.name", func(o client.Object) []string { return []string{o.GetName()} })
 	}
 	builder = builder.WithIndex(&corev1.Event{}, "involvedObject.name", func(o client.Object) []string {
 		event, _ := o.(*corev1.Event)
@@ -117,6 +117,11 @@ func (w *world) controllers() interceptor.Funcs {
 		Delete: func(ctx context.Context, c client.WithWatch, object client.Object, opts ...client.DeleteOption) error {
 			if err := c.Delete(ctx, object, opts...); err != nil {
 				return err
+			}
+			if _, ok := object.(*corev1.Pod); ok && w.remake {
+				if err := c.Create(ctx, shopPod(object.GetName(), "new-"+object.GetUID())); err != nil {
+					return err
+				}
 			}
 			return w.settle(ctx, c)
 		},
