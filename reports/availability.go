@@ -78,9 +78,6 @@ func (j *availabilityJudge) holds(good, of int64) bool {
 
 // hopeless: it would not hold, whatever the missed slots would have said.
 func (j *availabilityJudge) hopeless(slots Slots) bool {
-	if slots.Good+slots.Bad == 0 {
-		return false
-	}
 	if j.objective.AtLeast != nil {
 		return !j.holds(slots.Good+slots.Missed, slots.Due)
 	}

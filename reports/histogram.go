@@ -45,7 +45,7 @@ func edges(i int) (lo, hi time.Duration) {
 func (h *histogram) at(rank int64) Interval {
 	var seen int64
 	for i, n := range h.counts {
-		if seen += n; seen >= rank && n > 0 {
+		if seen += n; seen >= rank {
 			lo, hi := edges(i)
 			return Interval{Lo: lo, Hi: min(hi, h.max)}
 		}
@@ -56,9 +56,6 @@ func (h *histogram) at(rank int64) Interval {
 // rankOf returns the least rank at which the share of all that is not above it reaches the quantile.
 func rankOf(quantile Ratio, all int64) int64 {
 	rank := min(max(int64(float64(quantile)*float64(all)), 1), all)
-	for rank > 1 && Ratio(float64(rank-1)/float64(all)) >= quantile {
-		rank--
-	}
 	for rank < all && Ratio(float64(rank)/float64(all)) < quantile {
 		rank++
 	}

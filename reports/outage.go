@@ -15,7 +15,6 @@ type outages struct {
 	from    time.Duration // nothing before it counts
 	every   time.Duration
 	good    time.Duration // when the last good slot was put
-	goodAt  int64         // its number
 	hasGood bool
 	now     *outageSpan // the one that is not over
 }
@@ -47,7 +46,7 @@ func (o *outages) take(s probes.Sample) *outageSpan {
 		if over != nil {
 			over.end(s, o.every)
 		}
-		o.now, o.good, o.goodAt, o.hasGood = nil, s.Due+s.Late, s.Slot, true
+		o.now, o.good, o.hasGood = nil, s.Due+s.Late, true
 		return over
 	case probes.Missed:
 	}
@@ -59,10 +58,8 @@ func (o *outages) begin(s probes.Sample) *outageSpan {
 	if o.hasGood {
 		span.began = max(o.from, o.good)
 	}
-	span.surelyBegan = span.began
-	if !o.hasGood || o.goodAt != s.Slot-1 {
-		span.surelyBegan = max(span.began, s.Due-o.every)
-	}
+	// When the slot before was good, it was put then or later, and this is the same.
+	span.surelyBegan = max(span.began, s.Due-o.every)
 	return span
 }
 
