@@ -74,7 +74,7 @@ func concluded(t testing.TB, dir string) Evidence {
 	return ev
 }
 
-// recording writes a record through a journal that is not closed yet. Each of the rests of samples goes into a block of its own.
+// recording writes a record through a journal that is not closed yet, with its samples in some blocks.
 func recording(t testing.TB, dir string, record Record, blocks int) *Journal {
 	t.Helper()
 	j, err := create(filepath.Join(dir, JournalFile), record.Header, time.Now())
@@ -88,7 +88,7 @@ func recording(t testing.TB, dir string, record Record, blocks int) *Journal {
 		} else {
 			err = j.Sample(*l.Sample)
 		}
-		if err == nil && blocks > 1 && (i+1)%(len(lines)/blocks) == 0 {
+		if err == nil && blocks > 1 && (i+1)%(len(lines)/blocks) == 0 && i+len(lines)/blocks/2 < len(lines) {
 			err = cutBlock(j)
 		}
 		if err != nil {

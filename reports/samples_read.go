@@ -110,10 +110,10 @@ func (f *storedSamples) checkBlocks(digest *SamplesDigest, told []blockLine) (re
 		return 0, err
 	}
 	defer func() { err = errors.Join(err, file.Close()) }()
-	whole := sha256.New()
+	whole, buffer := sha256.New(), make([]byte, 128<<10)
 	var wrong error
 	for i, b := range told {
-		n, sum, err := hashSome(file, b.Size, whole)
+		n, sum, err := hashSome(io.LimitReader(file, b.Size), whole, buffer)
 		digest.Size += n
 		if err != nil {
 			return 0, err
@@ -128,16 +128,17 @@ func (f *storedSamples) checkBlocks(digest *SamplesDigest, told []blockLine) (re
 			f.blocks = append(f.blocks, b)
 		}
 	}
-	rest, _, err = hashSome(file, 1<<62, whole)
+	rest, _, err = hashSome(file, whole, buffer)
 	digest.Size += rest
 	digest.SHA256 = hex.EncodeToString(whole.Sum(nil))
 	return rest, errors.Join(wrong, err)
 }
 
-// hashSome hashes up to a number of bytes, also into the hash of the whole.
-func hashSome(from io.Reader, most int64, whole hash.Hash) (n int64, sum string, err error) {
+// hashSome hashes what can be read, also into the hash of the whole.
+func hashSome(from io.Reader, whole hash.Hash, buffer []byte) (n int64, sum string, err error) {
 	part := sha256.New()
-	n, err = io.Copy(io.MultiWriter(part, whole), io.LimitReader(from, most))
+	// Only a Reader, for a file would be copied through a new buffer each time.
+	n, err = io.CopyBuffer(io.MultiWriter(part, whole), struct{ io.Reader }{from}, buffer)
 	return n, hex.EncodeToString(part.Sum(nil)), err
 }
 

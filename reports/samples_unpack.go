@@ -187,8 +187,8 @@ func (u *unpacker) fill() (rows []byte, last bool, err error) {
 	case <-u.done:
 		return nil, false, errDone
 	}
-	if cap(buffer) < chunkBytes+maxRow {
-		buffer = make([]byte, 0, chunkBytes+maxRow)
+	if cap(buffer) < len(u.rest)+chunkBytes {
+		buffer = make([]byte, 0, len(u.rest)+chunkBytes+chunkBytes/8)
 	}
 	buffer = append(buffer, u.rest...)
 	n, err := io.ReadFull(u.zip, buffer[len(buffer):len(u.rest)+chunkBytes])
