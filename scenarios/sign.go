@@ -67,8 +67,8 @@ func (s *Sign) questions() []Question {
 
 // String says what is looked at.
 func (s *Sign) String() string {
-	for _, ask := range s.questions() {
-		return fmt.Sprint(ask)
+	if asks := s.questions(); len(asks) > 0 {
+		return fmt.Sprint(asks[0])
 	}
 	return fmt.Sprintf("the output of %s", s.Command)
 }
@@ -77,8 +77,8 @@ func (s *Sign) String() string {
 func (s *Sign) look(ctx context.Context, env Env) (shows bool, seen string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, signTimeout)
 	defer cancel()
-	for _, ask := range s.questions() {
-		probe, err := ask.New()
+	if asks := s.questions(); len(asks) > 0 {
+		probe, err := asks[0].New()
 		if err != nil {
 			return false, "", err
 		}
@@ -120,8 +120,9 @@ func (s *Sign) Await(ctx context.Context, env Env, want bool) (string, error) {
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("not so within %v", within))
 	defer cancel()
-	seen, row := "nothing", 0
+	row := 0
 	for {
+		var seen string
 		shows, now, err := s.look(ctx, env)
 		switch {
 		case err != nil:

@@ -1,14 +1,16 @@
 package kubernetes
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	corev1 "k8s.io/api/core/v1"
 	networkingv1 "k8s.io/api/networking/v1"
-	"k8s.io/apimachinery/pkg/api/meta"
+	apierrors "k8s.io/apimachinery/pkg/api/errors"
 	metav1 "k8s.io/apimachinery/pkg/apis/meta/v1"
 	"sigs.k8s.io/controller-runtime/pkg/client"
 
@@ -41,7 +43,11 @@ func carriers() []client.Object {
 	return []client.Object{&corev1.Node{}, &corev1.ConfigMap{}, &corev1.Secret{}, &corev1.ResourceQuota{}, &networkingv1.NetworkPolicy{}}
 }
 
-// Leftovers returns what drills have done in a cluster by the faults of this package and not undone, in all namespaces. Only
+// order is in which leftovers are undone: first what keeps pods from starting, last what waits for them to be ready.
+var order = []string{keyQuota, keyCut, keyCordon, keyRotate, keyDrain, keyScale, keyDelete}
+
+// Leftovers returns what drills have done in a cluster by the faults of this package and not undone, in all namespaces, in the
+// order in which to recover it: a pod that was scaled away comes back only where none is forbidden, say. Only
 // metadata is read, so no secret passes. Its error tells of every kind that could not be listed: what is there may then be more
 // than what is returned.
 func Leftovers(ctx context.Context, cluster client.WithWatch) ([]Leftover, error) {
@@ -62,6 +68,9 @@ func Leftovers(ctx context.Context, cluster client.WithWatch) ([]Leftover, error
 			out = append(out, leftover(gvk.Kind, &list.Items[i]))
 		}
 	}
+	slices.SortStableFunc(out, func(a, b Leftover) int {
+		return cmp.Compare(slices.Index(order, a.Fault), slices.Index(order, b.Fault))
+	})
 	return out, errors.Join(errs...)
 }
 
@@ -78,7 +87,8 @@ func leftover(kind string, object client.Object) Leftover {
 }
 
 // Recover undoes what a drill left, by the code of the drill's own undo, and returns once that is proven. What is gone already is
-// undone. It may be called twice, and by two processes at once.
+// undone. It may be called twice, and by two processes at once. Give each leftover a deadline of its own: one may wait in vain for
+// what only another's recovery brings.
 func Recover(ctx context.Context, cluster client.WithWatch, l Leftover) (*reports.Proof, error) {
 	undoer, known := undoers[l.Fault]
 	if !known {
@@ -95,10 +105,11 @@ func Recover(ctx context.Context, cluster client.WithWatch, l Leftover) (*report
 		err = scenarios.Insist(ctx, func(ctx context.Context) error {
 			return cluster.Get(ctx, client.ObjectKey{Namespace: l.Namespace, Name: l.Name}, object)
 		})
+		absent := apierrors.IsNotFound(err)
 		switch {
-		case client.IgnoreNotFound(err) != nil && !meta.IsNoMatchError(err):
+		case err != nil && !absent:
 			return nil, fmt.Errorf("undo %s: %w", l, err)
-		case err != nil || object.GetLabels()[LabelUndo] != l.Fault || object.GetLabels()[scenarios.LabelRun] != l.Run:
+		case absent || object.GetLabels()[LabelUndo] != l.Fault || object.GetLabels()[scenarios.LabelRun] != l.Run:
 			return &reports.Proof{By: "no note of the fault in the cluster", Proven: true, Detail: "undone already"}, nil
 		}
 		proof, err := undoer(ctx, cluster, carrier{Fault: l.Fault, Object: object})

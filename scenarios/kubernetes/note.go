@@ -145,10 +145,11 @@ func find(ctx context.Context, env scenarios.Env, cluster client.WithWatch, obje
 	err := scenarios.Insist(ctx, func(ctx context.Context) error {
 		return cluster.Get(ctx, client.ObjectKeyFromObject(object), object)
 	})
-	if client.IgnoreNotFound(err) != nil {
+	absent := apierrors.IsNotFound(err)
+	if err != nil && !absent {
 		return nil, fmt.Errorf("look for what must be undone: %w", err)
 	}
-	if err != nil || object.GetLabels()[scenarios.LabelRun] != env.Run || object.GetAnnotations()[AnnotationStep] != env.Step {
+	if absent || object.GetLabels()[scenarios.LabelRun] != env.Run || object.GetAnnotations()[AnnotationStep] != env.Step {
 		return nil, nil
 	}
 	return []carrier{{Fault: object.GetLabels()[LabelUndo], Object: object}}, nil

@@ -230,6 +230,9 @@ func unrotate(ctx context.Context, cluster client.WithWatch, left carrier) (*rep
 			return nil, err
 		}
 	}
+	if err := replaceReaders(ctx, cluster, left, was.Secret); err != nil {
+		return nil, err
+	}
 	proof := &reports.Proof{By: "the Secret, read back", Proven: true, Detail: "it holds what it held before"}
 	if len(was.Restart) > 0 {
 		proof.By, proof.Independent = "pods ready with it", true
