@@ -5,7 +5,7 @@ LINT  := go tool -modfile=.ci/tools.mod golangci-lint
 SCENARIOS := $(basename $(notdir $(shell grep -l 'gameday: shipped' scenarios/library/*.yaml)))
 LIBRARY   := $(basename $(notdir $(wildcard scenarios/library/*.yaml)))
 
-.PHONY: help gameday drills test unit e2e lint fuzz bench build clean
+.PHONY: help campaign gameday drills test unit e2e lint fuzz bench build clean
 help: ## say what can be made
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
@@ -34,6 +34,9 @@ lint: ## the linters, pinned in .ci/tools.mod
 
 fuzz: ## each fuzz test for 30 seconds
 	.ci/fuzz 30s
+
+campaign: ## kill 300 drills on the lab and see that each is undone; the numbers go to docs/reliability.md (an hour)
+	go test -tags lab -timeout 3h -run TestKillCampaign -v ./cmd/gameday -args -kills 300 -kill-results
 
 bench: ## benchmarks, in benchstat's format
 	go test -run '^$$' -bench . -benchmem ./...

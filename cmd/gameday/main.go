@@ -8,6 +8,9 @@ import (
 	"os/signal"
 	"syscall"
 
+	"github.com/go-logr/logr"
+	"sigs.k8s.io/controller-runtime/pkg/log"
+
 	"github.com/gamedayhq/gameday/scenarios"
 )
 
@@ -18,6 +21,7 @@ func main() {
 // withSignals ends the drill in good order on the first SIGINT, SIGTERM or SIGHUP. The second ends the process: it waits no more, and
 // says what is left and how it is swept.
 func withSignals() int {
+	log.SetLogger(logr.Discard()) // else the API's client complains, in the middle of a drill, that nobody set one
 	ctx, cancel := context.WithCancelCause(context.Background())
 	defer cancel(nil)
 	signals := make(chan os.Signal, 2)

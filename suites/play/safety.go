@@ -79,14 +79,15 @@ func proofText(proof *reports.Proof, err error) (string, error) {
 	return text, nil
 }
 
-// guards are those of a drill, in the order in which they are asked.
+// guards are those of a drill, in the order in which they are asked. The watchdog is there before the leases, so that it releases them
+// whenever the drill dies.
 func (g Game) guards(s *scenarios.Scenario, environment []map[string]string, dir string) []scenarios.Guard {
 	config := g.Safety.Config
 	return []scenarios.Guard{
 		safety.Lever{Namespace: config.Namespace},
 		safety.Environment{Production: config.Production, Environment: environment, Scenario: s, Approval: g.Safety.Approval},
-		safety.Leases{Namespace: config.Namespace, Targets: s.BlastRadius.Namespaces, Duration: config.Lease.D(), Find: Finds()},
 		watchdog{program: g.program(), target: g.Target, config: config, dir: dir},
+		safety.Leases{Namespace: config.Namespace, Targets: s.BlastRadius.Namespaces, Duration: config.Lease.D(), Find: Finds()},
 	}
 }
 
@@ -171,8 +172,7 @@ func absolute(path string) string {
 	return path
 }
 
-// leave tells the watchdog how the drill ended. Whether anything is left, the guard before this one has not said yet, so it is
-// looked here; what could not be looked at counts as left.
+// leave tells the watchdog how the drill ended. What could not be looked at counts as left.
 func (w watchdog) leave(ctx context.Context, env scenarios.Env, in io.Writer) error {
 	word := WatchdogOver
 	found, err := safety.FindAll(ctx, env.Clusters, Finds())
