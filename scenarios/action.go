@@ -35,6 +35,22 @@ type Preflighter interface {
 	Preflight(ctx context.Context, env Env) error
 }
 
+// Targeted is an action that can tell, before anything is touched, what it would hit: the things in the cluster, and how many of
+// them at the most where chance has a say; none means all of them.
+type Targeted interface {
+	Targets(ctx context.Context, env Env) (among []reports.Target, atMost int, err error)
+}
+
+// Lasting is an action of whose effect something stays that no undo takes back. It says what, in words; nothing when all is undone.
+type Lasting interface {
+	Lasts() string
+}
+
+// Timed is an action that says offline how long it goes on by itself; none when it is done as soon as it can be.
+type Timed interface {
+	Takes() time.Duration
+}
+
 // Describer is an action that says in words what it does, for the evidence.
 type Describer interface {
 	Describe() string

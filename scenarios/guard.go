@@ -18,6 +18,11 @@ type Guard interface {
 	Enter(ctx context.Context, env Env, stop func(cause error)) (leave func(ctx context.Context) error, err error)
 }
 
+// Looker is a guard that can tell, without changing anything, whether it would let a drill in.
+type Looker interface {
+	Look(ctx context.Context, env Env) error
+}
+
 // leaveWithin bounds what leaving the guards may take.
 const leaveWithin = time.Minute
 

@@ -32,7 +32,17 @@ type BlastRadius struct {
 	// AllowProtected names namespaces among [ProtectedNamespaces] that the faults may touch all the same.
 	AllowProtected []string `json:"allowProtected,omitempty"`
 
-	ceiling Ceiling // of the harness; no scenario can say it
+	ceiling Ceiling              // of the harness; no scenario can say it
+	told    func(shares []Share) // is told what a check has counted; nil: nobody asks
+}
+
+// Share is how much of something a fault would hit at the most.
+type Share struct {
+	What string `json:"what"` // what is counted, in words
+	Hits int    `json:"hits"`
+	Of   int    `json:"of"`
+	// Allowed are the limits that were set, as the scenario and the harness write them.
+	Allowed []string `json:"allowed,omitempty"`
 }
 
 // Ceiling is what a harness allows at the most, whatever a scenario says.
@@ -87,6 +97,9 @@ func (b BlastRadius) Check(ctx context.Context, cluster client.Reader, targets T
 	c.limit("pods that the fault selects", "maxPods", c.hits, len(targets.Pods), b.MaxPods, b.ceiling.MaxPods)
 	c.nodes(ctx, cluster)
 	c.pods(ctx, cluster)
+	if b.told != nil {
+		b.told(c.shares)
+	}
 	if len(c.errs) == 0 {
 		return nil
 	}
@@ -98,6 +111,7 @@ type radiusCheck struct {
 	targets Targets
 	hits    int
 	errs    []error
+	shares  []Share
 }
 
 func (c *radiusCheck) refuse(format string, args ...any) {
@@ -106,6 +120,8 @@ func (c *radiusCheck) refuse(format string, args ...any) {
 
 // limit holds a number of hits among a number of things against the scenario's and the harness's limit.
 func (c *radiusCheck) limit(what, field string, hits, of int, own, ceiling *intstr.IntOrString) {
+	share := Share{What: what, Hits: hits, Of: of}
+	defer func() { c.shares = append(c.shares, share) }()
 	for _, one := range []struct {
 		limit       *intstr.IntOrString
 		where, mend string
@@ -116,6 +132,7 @@ func (c *radiusCheck) limit(what, field string, hits, of int, own, ceiling *ints
 		if one.limit == nil {
 			continue
 		}
+		share.Allowed = append(share.Allowed, one.where+" "+one.limit.String())
 		allowed, err := intstr.GetScaledValueFromIntOrPercent(one.limit, of, false)
 		if err != nil {
 			c.refuse("%s: %w", one.where, err)
@@ -168,7 +185,7 @@ func (c *radiusCheck) touched() []string {
 }
 
 func (c *radiusCheck) nodes(ctx context.Context, cluster client.Reader) {
-	if len(c.targets.Nodes) == 0 || c.MaxNodes == nil && c.ceiling.MaxNodes == nil {
+	if len(c.targets.Nodes) == 0 || c.MaxNodes == nil && c.ceiling.MaxNodes == nil && c.told == nil {
 		return
 	}
 	var all metav1.PartialObjectMetadataList

@@ -204,17 +204,24 @@ func (d *drill) env(step string) Env {
 func (d *drill) preflight(ctx context.Context) error {
 	var errs []error
 	for _, step := range flat(d.scenario.Steps) {
-		action, ok := step.Action.(Preflighter)
-		if !ok {
-			continue
-		}
-		one, cancel := context.WithTimeoutCause(ctx, step.Timeout, fmt.Errorf("no answer within %v", step.Timeout))
-		if err := action.Preflight(one, d.env(step.Name)); err != nil {
+		if err := preflight(ctx, d.env(step.Name), step); err != nil {
 			errs = append(errs, fmt.Errorf("step %q: %w", step.Name, err))
 		}
-		cancel()
 	}
 	return errors.Join(errs...)
+}
+
+// preflight asks the step's action whether it may and can do its work. What may not be done cannot be looked at either.
+func preflight(ctx context.Context, env Env, step Step) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, step.Timeout, fmt.Errorf("no answer within %v", step.Timeout))
+	defer cancel()
+	if err := env.Clusters.Allowed(ctx, stepNeeds(step)); err != nil {
+		return err
+	}
+	if action, ok := step.Action.(Preflighter); ok {
+		return action.Preflight(ctx, env)
+	}
+	return nil
 }
 
 // startMonitors starts all monitors and returns what stops them and waits for their last samples.

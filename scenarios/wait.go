@@ -15,10 +15,14 @@ var (
 	_ Action    = Wait(0)
 	_ Describer = Wait(0)
 	_ Problems  = Wait(0)
+	_ Timed     = Wait(0)
 )
 
 // Do waits.
 func (w Wait) Do(ctx context.Context, _ Env) error { return Sleep(ctx, time.Duration(w)) }
+
+// Takes says how long.
+func (w Wait) Takes() time.Duration { return time.Duration(w) }
 
 // Describe says how long.
 func (w Wait) Describe() string { return fmt.Sprintf("wait for %v", time.Duration(w)) }

@@ -34,6 +34,8 @@ func TestUsageMistakesExit64(t *testing.T) {
 		"no such scenario":       {[]string{"validate", "nothing-of-the-kind"}, "there are: shop-"},
 		"an invalid file":        {[]string{"validate", bad}, "bad.yaml:3: spec.wy: unknown field"},
 		"a run of that file":     {[]string{"run", bad}, "bad.yaml:3: spec.wy: unknown field"},
+		"a plan of that file":    {[]string{"plan", bad}, "bad.yaml:3: spec.wy: unknown field"},
+		"another plan's output":  {[]string{"plan", "-o", "xml", "shop-survives-a-lost-pod"}, `--output is "xml"`},
 		"another output":         {[]string{"run", "-o", "xml", "shop-survives-a-lost-pod"}, `--output is "xml"`},
 		"an unknown parameter":   {[]string{"validate", "--set", "nope=1", "shop-survives-a-lost-pod"}, `no parameter "nope"`},
 		"verify without folder":  {[]string{"verify"}, "requires at least 1 arg"},

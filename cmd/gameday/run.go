@@ -64,14 +64,8 @@ func (o *runOptions) run(cmd *cobra.Command, args []string) error {
 	if o.output != "text" && o.output != "json" {
 		return usage(fmt.Errorf("--output is %q, want text or json", o.output))
 	}
-	var all []*scenarios.Scenario
-	var errs []error
-	for _, name := range args {
-		s, err := readScenario(name, o.parameters)
-		all = append(all, s)
-		errs = append(errs, err)
-	}
-	if err := errors.Join(errs...); err != nil {
+	all, err := readScenarios(args, o.parameters)
+	if err != nil {
 		return usage(err)
 	}
 	if cmd.Flags().Changed("seed") {

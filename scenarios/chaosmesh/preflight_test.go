@@ -41,8 +41,8 @@ func TestPreflightRefusesBeforeAnyHarm(t *testing.T) {
 		"rights missing": {chaos: with("undo: {restart: true},", cut), world: func(p *play) {
 			p.denied = map[string]bool{"delete networkchaos": true, "watch pods": true, "delete pods": true, "list podnetworkchaos": true}
 		}, want: []string{
-			"may not", "delete networkchaos.chaos-mesh.org in namespace shop", "watch pods in namespace shop",
-			"delete pods in namespace shop", "list podnetworkchaos.chaos-mesh.org", "grant it these rights",
+			"may not", "delete networkchaos.chaos-mesh.org in namespace shop", "delete, watch pods in namespace shop",
+			"list podnetworkchaos.chaos-mesh.org", "grant it these rights",
 		}},
 		"the webhook is down": {chaos: kill, world: func(p *play) {
 			p.refuse = chaosOnly(apierrors.NewInternalError(errors.New(`failed calling webhook "mpodchaos.kb.io": connection refused`)))
@@ -70,7 +70,10 @@ func TestPreflightRefusesBeforeAnyHarm(t *testing.T) {
 		t.Run(what, func(t *testing.T) {
 			p := newPlay(t, row.chaos)
 			row.world(p)
-			err := p.fault.Preflight(t.Context(), p.env)
+			err := p.env.Clusters.Allowed(t.Context(), p.fault.Needs())
+			if err == nil {
+				err = p.fault.Preflight(t.Context(), p.env)
+			}
 			if len(row.want) == 0 && err != nil {
 				t.Fatal(err)
 			}

@@ -127,39 +127,48 @@ func (d *Delete) Preflight(ctx context.Context, env scenarios.Env) error {
 
 // resolve finds what would be deleted.
 func (d *Delete) resolve(ctx context.Context, env scenarios.Env, cluster client.WithWatch) ([]unstructured.Unstructured, error) {
-	gvk, err := groupVersionKind(d.apiVersion(), d.kind())
+	found, n, err := d.candidates(ctx, cluster)
 	if err != nil {
 		return nil, err
-	}
-	if d.Name != "" {
-		object := untyped(gvk)
-		err := cluster.Get(ctx, client.ObjectKey{Namespace: d.Namespace, Name: d.Name}, object)
-		if err := gone(err, d.what()); err != nil {
-			return nil, err
-		}
-		return []unstructured.Unstructured{*object}, d.check(ctx, cluster, []unstructured.Unstructured{*object}, 1)
-	}
-	list := &unstructured.UnstructuredList{}
-	list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
-	if err := cluster.List(ctx, list, &client.ListOptions{Namespace: d.Namespace, LabelSelector: labelsOf(d.Labels)}); err != nil {
-		return nil, fmt.Errorf("list %s: %w", d.what(), err)
-	}
-	found := slices.DeleteFunc(list.Items, func(object unstructured.Unstructured) bool {
-		phase, _, _ := unstructured.NestedString(object.Object, "status", "phase")
-		over := d.kind() == "Pod" && (phase == string(corev1.PodSucceeded) || phase == string(corev1.PodFailed))
-		return over || object.GetDeletionTimestamp() != nil
-	})
-	n := 1
-	if d.Count != nil {
-		if n, err = intstr.GetScaledValueFromIntOrPercent(d.Count, len(found), false); err != nil {
-			return nil, fmt.Errorf("count %s: %w", d.Count.String(), err)
-		}
 	}
 	chosen := choose(env, found, n)
 	if len(chosen) == 0 {
 		return nil, fmt.Errorf("%w: there are %d %s, of which %s is none", scenarios.ErrVoid, len(found), d.what(), d.Describe())
 	}
 	return chosen, d.check(ctx, cluster, found, len(chosen))
+}
+
+// candidates finds what is selected, and how many of it would be deleted.
+func (d *Delete) candidates(ctx context.Context, cluster client.WithWatch) (found []unstructured.Unstructured, n int, err error) {
+	gvk, err := groupVersionKind(d.apiVersion(), d.kind())
+	if err != nil {
+		return nil, 0, err
+	}
+	if d.Name != "" {
+		object := untyped(gvk)
+		err := cluster.Get(ctx, client.ObjectKey{Namespace: d.Namespace, Name: d.Name}, object)
+		if err := gone(err, d.what()); err != nil {
+			return nil, 0, err
+		}
+		return []unstructured.Unstructured{*object}, 1, nil
+	}
+	list := &unstructured.UnstructuredList{}
+	list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
+	if err := cluster.List(ctx, list, &client.ListOptions{Namespace: d.Namespace, LabelSelector: labelsOf(d.Labels)}); err != nil {
+		return nil, 0, fmt.Errorf("list %s: %w", d.what(), err)
+	}
+	found = slices.DeleteFunc(list.Items, func(object unstructured.Unstructured) bool {
+		phase, _, _ := unstructured.NestedString(object.Object, "status", "phase")
+		over := d.kind() == "Pod" && (phase == string(corev1.PodSucceeded) || phase == string(corev1.PodFailed))
+		return over || object.GetDeletionTimestamp() != nil
+	})
+	n = 1
+	if d.Count != nil {
+		if n, err = intstr.GetScaledValueFromIntOrPercent(d.Count, len(found), false); err != nil {
+			return nil, 0, fmt.Errorf("count %s: %w", d.Count.String(), err)
+		}
+	}
+	return found, min(n, len(found)), nil
 }
 
 // check holds what would be hit against the blast radius: the pods, also those that go with their workload.

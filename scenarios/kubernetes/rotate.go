@@ -118,6 +118,15 @@ func (r *Rotate) resolve(ctx context.Context, cluster client.WithWatch) (*corev1
 	return secret, workloads, r.radius.Check(ctx, cluster, scenarios.Targets{Namespaces: []string{r.Namespace}})
 }
 
+// targets returns the evidence's form of what is hit.
+func (r *Rotate) targets(secret *corev1.Secret, workloads []restarted) []reports.Target {
+	out := []reports.Target{target(r.Cluster, "Secret", secret)}
+	for _, one := range workloads {
+		out = append(out, reports.Target{Cluster: r.Cluster, Kind: one.Kind, Namespace: r.Namespace, Name: one.Name, UID: one.UID})
+	}
+	return out
+}
+
 func (r *Rotate) note() *corev1.Secret {
 	return &corev1.Secret{ObjectMeta: noteMeta(r.Namespace, keyRotate, r.Secret)}
 }
@@ -133,11 +142,7 @@ func (r *Rotate) Do(ctx context.Context, env scenarios.Env) error {
 	if err != nil {
 		return err
 	}
-	targets := []reports.Target{target(r.Cluster, "Secret", secret)}
-	for _, one := range workloads {
-		targets = append(targets, reports.Target{Cluster: r.Cluster, Kind: one.Kind, Namespace: r.Namespace, Name: one.Name, UID: one.UID})
-	}
-	if err := env.Fact(reports.TopicTargets, targets, "the Secret, and the workloads that are restarted"); err != nil {
+	if err := env.Fact(reports.TopicTargets, r.targets(secret, workloads), "the Secret, and the workloads that are restarted"); err != nil {
 		return err
 	}
 	before, after := maps.Clone(secret.Data), r.replaced(secret.Data)

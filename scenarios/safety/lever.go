@@ -112,18 +112,11 @@ func (l Lever) set(ctx context.Context, cluster client.Client, data map[string]s
 
 // Enter refuses while a lever is engaged, and watches the levers of all clusters while the drill runs.
 func (l Lever) Enter(ctx context.Context, env scenarios.Env, stop func(cause error)) (func(ctx context.Context) error, error) {
-	err := each(env.Clusters, func(_ string, cluster client.WithWatch) error {
-		state, err := l.Show(ctx, cluster)
-		if err == nil && state.Engaged {
-			err = fmt.Errorf("the safety lever is %s: no drill may start until: gameday lever disengage", state)
-		}
-		return err
-	})
-	if err != nil {
+	if err := l.Look(ctx, env); err != nil {
 		return nil, err
 	}
 	watch, cancel := context.WithCancel(ctx)
-	err = each(env.Clusters, func(_ string, cluster client.WithWatch) error {
+	err := each(env.Clusters, func(_ string, cluster client.WithWatch) error {
 		go l.watch(watch, cluster, func(state State) {
 			// The record may be what fails; the drill stops all the same.
 			cause := fmt.Errorf("%w: the safety lever is %s", scenarios.ErrInterrupted, state)
