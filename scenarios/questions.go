@@ -48,6 +48,15 @@ func questionKinds() []questionKind {
 	}
 }
 
+// Questions returns an empty question of each kind that a file can put, by its key in a monitor.
+func Questions() map[string]Question {
+	out := map[string]Question{}
+	for _, kind := range questionKinds() {
+		out[kind.key] = kind.form
+	}
+	return out
+}
+
 func questionKeys() []string {
 	var keys []string
 	for _, kind := range questionKinds() {

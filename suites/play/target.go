@@ -126,7 +126,7 @@ func describe(ctx context.Context, config *rest.Config, cluster client.WithWatch
 	if err != nil {
 		return nil, err
 	}
-	facts := map[string]string{"kubernetes": version.GitVersion}
+	facts := map[string]string{"kubernetes": version.GitVersion, "clockOffset": clockOffset(ctx, config)}
 	var system corev1.Namespace
 	if err := cluster.Get(ctx, client.ObjectKey{Name: "kube-system"}, &system); err == nil {
 		facts["uid"] = string(system.UID)
