@@ -54,7 +54,7 @@ func goKeepsTheKernelsTime() bool {
 	if err := unix.ClockGettime(unix.CLOCK_REALTIME, &now); err != nil {
 		return false
 	}
-	return time.Unix(now.Unix()).Sub(time.Now()).Abs() < time.Hour
+	return time.Until(time.Unix(now.Unix())).Abs() < time.Hour
 }
 
 func (t *kernelTimer) set(in time.Duration) {

@@ -116,7 +116,7 @@ func (j *detectionJudge) earliest() time.Duration {
 
 func (j *detectionJudge) never(c Check) Check {
 	c.Got = "never detected"
-	if thin := j.thin(1); thin != "" {
+	if thin := j.thin(); thin != "" {
 		return c.inconclusive("it was not seen, but " + thin)
 	}
 	if !j.plan.watched().reached && j.plan.last < j.window.to {

@@ -146,7 +146,7 @@ func (j *outageJudge) check() Check {
 	}
 	j.tell(&c)
 	broken, unsure := j.broken()
-	thin := j.thin(1)
+	thin := j.thin()
 	switch {
 	case len(broken) > 0:
 		return c.fail(strings.Join(broken, "; "))

@@ -162,7 +162,7 @@ func (j *recoveryJudge) neverDown(c Check) Check {
 	}
 	interval := Interval{Lo: 0, Hi: j.since(j.first.Due + j.first.Took)}
 	c.Interval = &interval
-	thin := j.thin(1)
+	thin := j.thin()
 	switch {
 	case thin != "":
 		return c.inconclusive("no bad slot was seen, but " + thin)
@@ -197,7 +197,7 @@ func (j *recoveryJudge) judgeBack(c Check) Check {
 	note, limit := j.note(), j.objective.Within.D()
 	switch {
 	case interval.Hi <= limit:
-		if thin := j.thin(1); thin != "" { // it may have been bad again where nobody asked
+		if thin := j.thin(); thin != "" { // it may have been bad again where nobody asked
 			return c.inconclusive(joinNotes(thin, note))
 		}
 		return c.pass(note)

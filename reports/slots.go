@@ -121,8 +121,8 @@ func (s *stretch) doubt() string {
 	}
 }
 
-// thin says why too little was asked, by the standard of what covers a window and holds least slots.
-func (s *stretch) thin(least int64) string { return s.thinner(leastCoverage, least) }
+// thin says why too little was asked, by the standard of what covers a window, of whatever number of slots.
+func (s *stretch) thin() string { return s.thinner(leastCoverage, 1) }
 
 // thinner says why too little was asked.
 func (s *stretch) thinner(coverage float64, least int64) string {

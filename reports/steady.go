@@ -76,6 +76,6 @@ func (b *baselineOf) unsteady() string {
 	case b.info.Watches && b.good > 0:
 		return ""
 	default:
-		return b.thin(1)
+		return b.thin()
 	}
 }

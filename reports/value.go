@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// TopicValue: a number that was measured while the drill ran. Data: Measured.
+// TopicValue is the topic of a number that was measured while the drill ran. Data: Measured.
 const TopicValue = "value"
 
 // Measured is a number by name. Its time is that of its event.

@@ -71,7 +71,9 @@ func TestCheckOfResolvedTargets(t *testing.T) {
 		"one that did not opt in":              {BlastRadius{}, Ceiling{}, Targets{Pods: []corev1.Pod{quiet}}, []string{"asks to be named"}},
 		"one that opted in":                    {BlastRadius{Namespaces: []string{"quiet"}}, Ceiling{}, Targets{Pods: []corev1.Pod{quiet}}, nil},
 		"all that is too much, at once": {
-			BlastRadius{MaxPods: limit("1"), Namespaces: []string{"shop"}}, Ceiling{}, Targets{Pods: web, Namespaces: []string{"bank"}},
+			BlastRadius{MaxPods: limit("1"), Namespaces: []string{"shop"}},
+			Ceiling{},
+			Targets{Pods: web, Namespaces: []string{"bank"}},
 			[]string{"maxPods", "last ready pod", "bank"},
 		},
 	} {

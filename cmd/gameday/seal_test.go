@@ -21,7 +21,7 @@ func withKey(m *testing.M) int {
 	if err != nil {
 		panic(err)
 	}
-	defer os.RemoveAll(dir) //nolint:errcheck // a temporary folder
+	defer os.RemoveAll(dir)
 	path := filepath.Join(dir, "key.pem")
 	if _, err := attest.EnsureKey(path, nil); err != nil {
 		panic(err)

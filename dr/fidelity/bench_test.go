@@ -46,9 +46,7 @@ func generated(tb testing.TB, n int) ([]byte, stream) {
 	live := stream{raw: map[string][][]byte{}}
 	files := []file{version}
 	pick := []string{"configmaps", "secrets", "deployments.apps", "services"}
-	for _, r := range base.resources {
-		live.resources = append(live.resources, r)
-	}
+	live.resources = append(live.resources, base.resources...)
 	for i := range n {
 		r := pick[i%len(pick)]
 		o, l := base.objects[r][0], healthy.objects[r][0]

@@ -145,7 +145,9 @@ func TestDeclaredRulesCountAsTheOperators(t *testing.T) {
 
 func TestBadOptionsAreNamedAllAtOnce(t *testing.T) {
 	o := Options{NamespaceMapping: map[string]string{"a": "x", "b": "x"}, Key: []byte("short"), Declared: []Declared{
-		{}, {Name: "all", Why: "w", Kinds: []string{"Pod"}, Path: "**"}, {Name: "all", Why: "w", Kinds: []string{"*"}, Path: "spec.**"},
+		{},
+		{Name: "all", Why: "w", Kinds: []string{"Pod"}, Path: "**"},
+		{Name: "all", Why: "w", Kinds: []string{"*"}, Path: "spec.**"},
 		{Name: "o", Why: "w", Kinds: []string{"Pod"}, Object: "extra"},
 	}}
 	got := strings.Join(o.Problems(), "\n")

@@ -9,10 +9,10 @@ import (
 
 // delta is one difference: a value in the backup, at the target, or both.
 type delta struct {
-	path             []string // map keys, and list elements in square brackets
-	want, got        any
-	hasWant, hasGot  bool
-	sealed, semantic bool
+	path            []string // map keys, and list elements in square brackets
+	want, got       any
+	hasWant, hasGot bool
+	semantic        bool
 }
 
 // walker walks two values side by side. It makes no path until there is a difference.

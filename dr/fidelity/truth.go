@@ -139,16 +139,6 @@ func decode(content []byte) (map[string]any, error) {
 	return object, nil
 }
 
-// byKind finds the group-resource of a kind in the backup.
-func (t *truth) byKind(apiGroup, kind string) string {
-	for name, g := range t.groups {
-		if g.resource.Kind == kind && g.resource.Group == apiGroup {
-			return name
-		}
-	}
-	return ""
-}
-
 func (t *truth) has(resource, key string) bool {
 	g := t.groups[resource]
 	return g != nil && g.objects[key] != nil

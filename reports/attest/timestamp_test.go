@@ -1,6 +1,7 @@
 package attest
 
 import (
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -40,7 +41,7 @@ func stampServer(t *testing.T, change func(*timestamp.Timestamp)) (url string, r
 		if change != nil {
 			change(stamp)
 		}
-		answer, err := stamp.CreateResponse(certificate, key)
+		answer, err := stamp.CreateResponseWithOpts(certificate, key, crypto.SHA256)
 		if err != nil {
 			http.Error(w, err.Error(), http.StatusInternalServerError)
 			return

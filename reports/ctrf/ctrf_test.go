@@ -82,7 +82,8 @@ func TestNothingJudgedIsNotGreen(t *testing.T) {
 }
 
 func TestSameEvidenceSameBytes(t *testing.T) {
-	if render(t, hostile()) != render(t, hostile()) {
+	one, two := render(t, hostile()), render(t, hostile())
+	if one != two {
 		t.Error("two reports of one evidence differ")
 	}
 }

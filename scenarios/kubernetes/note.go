@@ -145,10 +145,10 @@ func find(ctx context.Context, env scenarios.Env, cluster client.WithWatch, obje
 	err := scenarios.Insist(ctx, func(ctx context.Context) error {
 		return cluster.Get(ctx, client.ObjectKeyFromObject(object), object)
 	})
-	absent := apierrors.IsNotFound(err)
-	if err != nil && !absent {
+	if client.IgnoreNotFound(err) != nil {
 		return nil, fmt.Errorf("look for what must be undone: %w", err)
 	}
+	absent := apierrors.IsNotFound(err)
 	if absent || object.GetLabels()[scenarios.LabelRun] != env.Run || object.GetAnnotations()[AnnotationStep] != env.Step {
 		return nil, nil
 	}

@@ -12,7 +12,7 @@ import (
 	"github.com/gamedayhq/gameday/scenarios"
 )
 
-// How a drill's process ended, as its watchdog is told.
+// Ending tells how a drill's process ended, as its watchdog is told.
 type Ending int
 
 // Endings. The zero value is the worst.
