@@ -28,6 +28,20 @@ func TestEdgesOfWindows(t *testing.T) {
 	})
 }
 
+// What was seen while a fault was not proven to hold is no outcome of the fault, good or bad.
+func TestNoProofNoVerdict(t *testing.T) {
+	most := func(r Ratio) Objective { return &Availability{Of: "shop", Window: during("break"), AtMost: ratio(r)} }
+	const why = `the fault "break" was not proven to hold`
+	runTable(t, []row{
+		{name: "good during a fault that was not proven", drill: "B+40b STD+40URVE+40MZ", objective: avail(during("break"), 0.9), want: Inconclusive, reason: why, got: "100% good"},
+		{name: "bad during a fault that was not proven", drill: "B+40b STD-40URVE+40MZ", objective: avail(during("break"), 0.9), want: Inconclusive, reason: why, got: "0% good"},
+		{name: "no harm of a fault that had no target", drill: "B+40b SD+40URVE+40MZ", objective: most(0.5), want: Inconclusive, reason: why},
+		{name: "after a fault that failed", drill: "B+40b STIF+40URVE+40MZ", objective: avail(after("break"), 0.9), want: Inconclusive, reason: why},
+		{name: "a recovery from a fault that was not proven", drill: "B+40b STD-5URVE+40MZ", objective: &Recovery{Of: "shop", After: "break", Within: limit(9000)}, want: Inconclusive, reason: why},
+		{name: "a window that is not the fault's is judged", drill: "B+40b STD-40URVE+40MZ", objective: avail(during("whole"), 0.9), want: Fail},
+	})
+}
+
 func TestEdgesOfDetection(t *testing.T) {
 	byAlert := func(within int64) Objective {
 		return &Detection{By: "alert", After: "break", Within: limit(within)}

@@ -123,8 +123,8 @@ func (s *session) verdict() ([]Check, Verdict) {
 	checks := make([]Check, 0, len(s.judges))
 	for i, j := range s.judges {
 		check := j.check()
-		if i < len(s.plan.record.Header.Drill.Objectives) && s.plan.untouched() {
-			check = unjudged(check)
+		if i < len(s.plan.record.Header.Drill.Objectives) {
+			check = s.plan.grounded(check)
 		}
 		checks = append(checks, check)
 	}
@@ -143,10 +143,19 @@ func (p *plan) untouched() bool {
 	return void
 }
 
-// unjudged takes the verdict of an objective back, and keeps what was seen.
-func unjudged(check Check) Check {
-	check.Verdict = Inconclusive
-	check.Reason = strings.TrimSuffix("the drill was void before it did anything; "+check.Reason, "; ")
+// grounded takes the verdict of an objective back when there is no ground for it: the drill was void before it did anything, or
+// the fault that the objective is about was not proven to hold. What was seen is kept.
+func (p *plan) grounded(check Check) Check {
+	why := ""
+	if step := p.steps[check.Step]; step != nil && step.info.Fault && step.injected().Verdict != Pass {
+		why = fmt.Sprintf("the fault %q was not proven to hold, so this says nothing of it", check.Step)
+	}
+	if p.untouched() {
+		why = "the drill was void before it did anything"
+	}
+	if why != "" {
+		check.Verdict, check.Reason = Inconclusive, joinNotes(why, check.Reason)
+	}
 	return check
 }
 
