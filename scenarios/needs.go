@@ -65,13 +65,12 @@ func ResourceOf(apiVersion, kind string) (group, resource string) {
 	return plural.Group, plural.Resource
 }
 
-// Needs are what holding a fault's targets in the namespaces against the blast radius takes.
+// Needs are what holding a fault's targets in the namespaces against the blast radius takes, beside the right to list the pods of
+// those in which it hits pods.
 func (b BlastRadius) Needs(cluster string, namespaces ...string) []Need {
 	var out []Need
 	for _, namespace := range namespaces {
-		out = append(out,
-			Need{Cluster: cluster, Resource: "namespaces", Name: namespace, Verbs: []string{"get"}},
-			Need{Cluster: cluster, Namespace: namespace, Resource: "pods", Verbs: []string{"list"}})
+		out = append(out, Need{Cluster: cluster, Resource: "namespaces", Name: namespace, Verbs: []string{"get"}})
 	}
 	if b.MaxNodes != nil || b.ceiling.MaxNodes != nil {
 		out = append(out, Need{Cluster: cluster, Resource: "nodes", Verbs: []string{"list"}})

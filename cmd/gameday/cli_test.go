@@ -36,6 +36,8 @@ func TestUsageMistakesExit64(t *testing.T) {
 		"a run of that file":     {[]string{"run", bad}, "bad.yaml:3: spec.wy: unknown field"},
 		"a plan of that file":    {[]string{"plan", bad}, "bad.yaml:3: spec.wy: unknown field"},
 		"another plan's output":  {[]string{"plan", "-o", "xml", "shop-survives-a-lost-pod"}, `--output is "xml"`},
+		"rights of that file":    {[]string{"rbac", bad}, "bad.yaml:3: spec.wy: unknown field"},
+		"no account":             {[]string{"rbac", "shop-survives-a-lost-pod", "--service-account", "x"}, `--service-account is "x"`},
 		"another output":         {[]string{"run", "-o", "xml", "shop-survives-a-lost-pod"}, `--output is "xml"`},
 		"an unknown parameter":   {[]string{"validate", "--set", "nope=1", "shop-survives-a-lost-pod"}, `no parameter "nope"`},
 		"verify without folder":  {[]string{"verify"}, "requires at least 1 arg"},
@@ -47,6 +49,42 @@ func TestUsageMistakesExit64(t *testing.T) {
 				t.Errorf("exit %d, said %q; want 64 and %q", code, errs, row.want)
 			}
 		})
+	}
+}
+
+// Rights are those of one cluster: what another needs is said, and not mixed in.
+func TestRBACPrintsTheRightsOfOneCluster(t *testing.T) {
+	text := `apiVersion: gameday.dev/v1alpha1
+kind: Scenario
+metadata: {name: two}
+spec:
+  why: Losing a pod here and a node there is not noticed.
+  blastRadius: {namespaces: [shop]}
+  monitors: [{name: api, kubernetes: {apiVersion: v1, kind: Service, namespace: shop, name: api}}]
+  steps:
+  - {name: lose, delete: {namespace: shop, labels: {app: shop}}}
+  - {name: cordon, cordon: {cluster: standby, nodes: {names: [node-1]}}}
+  objectives: [{availability: {of: api, during: whole, atLeast: 99%}}]
+`
+	file := filepath.Join(t.TempDir(), "two.yaml")
+	if err := os.WriteFile(file, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	code, own, errs := gameday(t, "rbac", file, "--service-account", "ci/runner")
+	if code != exitPass {
+		t.Fatalf("exit %d: %s", code, errs)
+	}
+	for _, want := range []string{"It acts on the cluster standby as well", "kind: ServiceAccount", "namespace: ci", "- services\n", "- leases\n"} {
+		if !strings.Contains(own, want) {
+			t.Errorf("not printed: %q of\n%s", want, own)
+		}
+	}
+	code, other, errs := gameday(t, "rbac", file, "--cluster", "standby")
+	if code != exitPass || strings.Contains(other, "Binding") || strings.Contains(other, "- services\n") {
+		t.Errorf("exit %d: %s\n%s", code, errs, other)
+	}
+	if strings.Contains(own, "node-1") || !strings.Contains(other, "- node-1\n") || !strings.Contains(other, "- leases\n") {
+		t.Errorf("the rights of standby:\n%s", other)
 	}
 }
 

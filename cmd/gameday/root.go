@@ -105,7 +105,7 @@ Exit codes: 0 pass, 1 fail, 2 inconclusive, 3 the harness could not do its work,
 		return usage(fmt.Errorf("%w: see %s --help", err, cmd.CommandPath()))
 	})
 	root.AddCommand(runCommand(s), validateCommand(), verifyCommand(), reportCommand(), sealCommand(), reviewCommand(), bundleCommand(), versionCommand(), labCommand())
-	root.AddCommand(planCommand(), leverCommand(), sweepCommand(), watchdogCommand(), approveCommand())
+	root.AddCommand(planCommand(), rbacCommand(), leverCommand(), sweepCommand(), watchdogCommand(), approveCommand())
 	for _, cmd := range root.Commands() {
 		usageArgs(cmd)
 	}

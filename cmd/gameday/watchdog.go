@@ -40,6 +40,7 @@ laptop that may vanish need it; "gameday watchdog manifest" prints what to apply
 	flags.StringVar(&o.watch.Run, "run", "", "the drill to stand over; its process is on standard input's other end")
 	flags.StringVar(&o.watch.Dir, "dir", "", "the folder of that drill's evidence")
 	flags.StringVar(&o.watch.Namespace, "namespace", safety.DefaultNamespace, "of gameday's own objects in the cluster")
+	flags.StringSliceVar(&o.watch.Reach, "reach", nil, "namespace in which that drill may leave something (default: any)")
 	flags.BoolVar(&o.inCluster, "in-cluster", false, "stand over all drills of the cluster")
 	cmd.AddCommand(watchdogManifestCommand())
 	return cmd

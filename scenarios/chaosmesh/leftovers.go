@@ -36,29 +36,41 @@ func (l Leftover) String() string {
 	return fmt.Sprintf("%s %s/%s of step %q of drill %s", l.Kind, l.Namespace, l.Name, l.Step, l.Run)
 }
 
-// Leftovers returns the chaos objects of all drills, of every kind and in all namespaces. A cluster without Chaos Mesh has
-// none. Its error tells of every kind that could not be listed: what is there may then be more than what is returned.
-func Leftovers(ctx context.Context, cluster client.WithWatch) ([]Leftover, error) {
+// Leftovers returns the chaos objects of all drills, of every kind, in the namespaces; without one, in all. A cluster without Chaos
+// Mesh has none. Its error tells of every kind that could not be listed: what is there may then be more than what is returned.
+func Leftovers(ctx context.Context, cluster client.WithWatch, namespaces ...string) ([]Leftover, error) {
+	if len(namespaces) == 0 {
+		namespaces = []string{""}
+	}
 	var out []Leftover
 	var errs []error
 	for _, kind := range slices.Sorted(maps.Keys(v1alpha1.AllKinds())) {
-		list := &metav1.PartialObjectMetadataList{}
-		list.SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind(kind + "List"))
-		err := scenarios.Insist(ctx, func(ctx context.Context) error {
-			return cluster.List(ctx, list, client.HasLabels{scenarios.LabelRun})
-		})
-		if meta.IsNoMatchError(err) {
-			continue // this cluster does not serve the kind
-		}
-		if err != nil {
-			errs = append(errs, fmt.Errorf("look for what drills left among objects of kind %s: %w", kind, err))
-			continue
-		}
-		for i := range list.Items {
-			out = append(out, leftover(kind, &list.Items[i]))
+		for _, namespace := range namespaces {
+			found, err := leftoversOf(ctx, cluster, kind, namespace)
+			out = append(out, found...)
+			errs = append(errs, err)
 		}
 	}
 	return out, errors.Join(errs...)
+}
+
+func leftoversOf(ctx context.Context, cluster client.WithWatch, kind, namespace string) ([]Leftover, error) {
+	list := &metav1.PartialObjectMetadataList{}
+	list.SetGroupVersionKind(v1alpha1.SchemeGroupVersion.WithKind(kind + "List"))
+	err := scenarios.Insist(ctx, func(ctx context.Context) error {
+		return cluster.List(ctx, list, client.HasLabels{scenarios.LabelRun}, client.InNamespace(namespace))
+	})
+	if meta.IsNoMatchError(err) {
+		return nil, nil // this cluster does not serve the kind
+	}
+	if err != nil {
+		return nil, fmt.Errorf("look for what drills left among objects of kind %s: %w", kind, err)
+	}
+	var out []Leftover
+	for i := range list.Items {
+		out = append(out, leftover(kind, &list.Items[i]))
+	}
+	return out, nil
 }
 
 func leftover(kind string, object client.Object) Leftover {

@@ -2,6 +2,7 @@ package chaosmesh
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"strings"
 
@@ -90,12 +91,18 @@ func (f *Fault) Needs() []scenarios.Need {
 	return out
 }
 
-// LeftoverNeeds are what finding leftovers in a cluster takes.
-func LeftoverNeeds() []scenarios.Need {
-	var out []scenarios.Need
-	for kind := range v1alpha1.AllKinds() {
-		out = append(out, scenarios.Need{Group: v1alpha1.SchemeGroupVersion.Group, Resource: resource(kind), Verbs: []string{"list"}})
+// LeftoverNeeds are what finding leftovers in the namespaces, or without one in all, takes.
+func LeftoverNeeds(namespaces ...string) []scenarios.Need {
+	if len(namespaces) == 0 {
+		namespaces = []string{""}
 	}
-	slices.SortFunc(out, func(a, b scenarios.Need) int { return strings.Compare(a.Resource, b.Resource) })
+	var out []scenarios.Need
+	for _, kind := range slices.Sorted(maps.Keys(v1alpha1.AllKinds())) {
+		for _, namespace := range namespaces {
+			out = append(out, scenarios.Need{
+				Namespace: namespace, Group: v1alpha1.SchemeGroupVersion.Group, Resource: resource(kind), Verbs: []string{"list"},
+			})
+		}
+	}
 	return out
 }

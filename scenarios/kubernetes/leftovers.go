@@ -46,11 +46,11 @@ func carriers() []client.Object {
 // order is in which leftovers are undone: first what keeps pods from starting, last what waits for them to be ready.
 var order = []string{keyQuota, keyCut, keyCordon, keyRotate, keyDrain, keyScale, keyDelete}
 
-// Leftovers returns what drills have done in a cluster by the faults of this package and not undone, in all namespaces, in the
-// order in which to recover it: a pod that was scaled away comes back only where none is forbidden, say. Only
-// metadata is read, so no secret passes. Its error tells of every kind that could not be listed: what is there may then be more
-// than what is returned.
-func Leftovers(ctx context.Context, cluster client.WithWatch) ([]Leftover, error) {
+// Leftovers returns what drills have done in a cluster by the faults of this package and not undone, to nodes and in the namespaces
+// (without one, in all), in the order in which to recover it: a pod that was scaled away comes back only where none is forbidden,
+// say. Only metadata is read, so no secret passes. Its error tells of every kind that could not be listed: what is there may then be
+// more than what is returned.
+func Leftovers(ctx context.Context, cluster client.WithWatch, namespaces ...string) ([]Leftover, error) {
 	var out []Leftover
 	var errs []error
 	for _, kind := range carriers() {
@@ -58,20 +58,30 @@ func Leftovers(ctx context.Context, cluster client.WithWatch) ([]Leftover, error
 		if err != nil {
 			return nil, fmt.Errorf("list what drills left: %w", err)
 		}
-		list := &metav1.PartialObjectMetadataList{}
-		list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
-		if err := cluster.List(ctx, list, client.HasLabels{LabelUndo}); err != nil {
-			errs = append(errs, fmt.Errorf("look for what drills left among objects of kind %s: %w", gvk.Kind, err))
-			continue
-		}
-		for i := range list.Items {
-			out = append(out, leftover(gvk.Kind, &list.Items[i]))
+		for _, namespace := range places(kind, namespaces) {
+			list := &metav1.PartialObjectMetadataList{}
+			list.SetGroupVersionKind(gvk.GroupVersion().WithKind(gvk.Kind + "List"))
+			if err := cluster.List(ctx, list, client.HasLabels{LabelUndo}, client.InNamespace(namespace)); err != nil {
+				errs = append(errs, fmt.Errorf("look for what drills left among objects of kind %s: %w", gvk.Kind, err))
+				continue
+			}
+			for i := range list.Items {
+				out = append(out, leftover(gvk.Kind, &list.Items[i]))
+			}
 		}
 	}
 	slices.SortStableFunc(out, func(a, b Leftover) int {
 		return cmp.Compare(slices.Index(order, a.Fault), slices.Index(order, b.Fault))
 	})
 	return out, errors.Join(errs...)
+}
+
+// places are the namespaces in which objects of the kind are looked for; the empty one is the whole cluster.
+func places(kind client.Object, namespaces []string) []string {
+	if _, node := kind.(*corev1.Node); node || len(namespaces) == 0 {
+		return []string{""}
+	}
+	return namespaces
 }
 
 func leftover(kind string, object client.Object) Leftover {

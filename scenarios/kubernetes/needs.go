@@ -52,8 +52,16 @@ func (d *Delete) Needs() []scenarios.Need {
 		note = "secrets"
 	}
 	out := append(d.radius.Needs(d.Cluster, d.Namespace), in.note(note, "")...)
-	return append(out, in.pods(),
-		in.named(group, resource, d.Name, "get", "list", "watch", "delete"), in.need(group, resource, "create"))
+	// To make it again is needed for a pod as well: one that no controller makes again.
+	out = append(out, in.named(group, resource, d.Name, "list", "watch", "delete"), in.need(group, resource, "create"))
+	if d.Name != "" {
+		out = append(out, in.named(group, resource, d.Name, "get"))
+	}
+	// Of the kinds of the oldest group none but the pod itself has pods by which its loss and return are seen.
+	if d.kind() == "Pod" || group != "" {
+		out = append(out, in.pods())
+	}
+	return out
 }
 
 // Needs are those of the scaling and of its undo.
@@ -111,16 +119,14 @@ func (q *Quota) Needs() []scenarios.Need {
 	return append(out, in.need("", "pods", "create"))
 }
 
-// Needs are those of the Secret, of the other one that keeps what it held, and of the restarts.
+// Needs are those of the Secret, of the other one that keeps what it held, of the restarts, and of replacing pods that have read what
+// stood there in between.
 func (r *Rotate) Needs() []scenarios.Need {
 	in := place{r.Cluster, r.Namespace}
 	out := append(r.radius.Needs(r.Cluster, r.Namespace), in.note("secrets", r.note().Name)...)
-	out = append(out, in.named("", "secrets", r.Secret, "get", "update"))
+	out = append(out, in.named("", "secrets", r.Secret, "get", "update"), in.pods(), in.need("", "pods", "delete"))
 	for _, one := range r.Restart {
-		out = append(out, in.pods(), in.named("apps", strings.ToLower(one.kind())+"s", one.Name, "get", "patch"))
-		if one.kind() != "Deployment" {
-			out = append(out, in.need("", "pods", "delete"))
-		}
+		out = append(out, in.named("apps", strings.ToLower(one.kind())+"s", one.Name, "get", "patch"))
 	}
 	return out
 }
@@ -130,15 +136,24 @@ func (c *CutNetwork) Needs() []scenarios.Need {
 	in := place{c.Cluster, c.To.Namespace}
 	name := c.policy().Name
 	return append(c.radius.Needs(c.Cluster, slices.Compact([]string{c.From.Namespace, c.To.Namespace})...),
+		in.need("", "pods", "list"), place{c.Cluster, c.From.Namespace}.need("", "pods", "list"),
 		in.need(networkingv1.GroupName, "networkpolicies", "create"),
 		in.named(networkingv1.GroupName, "networkpolicies", name, "get", "list", "watch", "delete"))
 }
 
-// LeftoverNeeds are what finding leftovers in a cluster takes.
-func LeftoverNeeds() []scenarios.Need {
-	all := place{}
-	return []scenarios.Need{
-		all.need("", "nodes", "list"), all.need("", "configmaps", "list"), all.need("", "secrets", "list"),
-		all.need("", "resourcequotas", "list"), all.need(networkingv1.GroupName, "networkpolicies", "list"),
+// LeftoverNeeds are what finding leftovers in the namespaces, or without one in all, takes. To list secrets is one of them: some
+// undos keep there what they must know.
+func LeftoverNeeds(namespaces ...string) []scenarios.Need {
+	out := []scenarios.Need{place{}.need("", "nodes", "list")}
+	if len(namespaces) == 0 {
+		namespaces = []string{""}
 	}
+	for _, namespace := range namespaces {
+		in := place{"", namespace}
+		for _, resource := range []string{"configmaps", "secrets", "resourcequotas"} {
+			out = append(out, in.need("", resource, "list"))
+		}
+		out = append(out, in.need(networkingv1.GroupName, "networkpolicies", "list"))
+	}
+	return out
 }

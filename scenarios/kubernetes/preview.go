@@ -140,14 +140,11 @@ func (d *Drain) Lasts() string {
 	return ofPods + ", and where they run: they may come back on other nodes than before"
 }
 
-// Lasts says what the restarts take away.
+// Lasts says what is lost with the pods that are replaced.
 func (r *Rotate) Lasts() string {
-	if len(r.Restart) == 0 {
-		return ""
-	}
-	var names []string
+	words := []string{"pods that read the other data into their environment meanwhile are replaced"}
 	for _, one := range r.Restart {
-		names = append(names, one.String())
+		words = append(words, one.String()+" is restarted")
 	}
-	return "the restart of " + strings.Join(names, ", ") + ": " + ofPods
+	return strings.Join(words, ", ") + ": " + ofPods
 }

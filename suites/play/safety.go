@@ -38,33 +38,38 @@ type Safety struct {
 // evidence nobody may add a file to it: the watchdog then writes beside the folder, with the folder's name before.
 const WatchdogFile = "watchdog.ndjson"
 
-// Finds find the faults of drills in a cluster, of every sort that can be undone from the cluster alone.
-func Finds() []safety.Find {
-	return []safety.Find{findChaos, findKubernetes}
+// Finds find the faults of drills in a cluster, of every sort that can be undone from the cluster alone: in the namespaces and on
+// nodes, or without one everywhere.
+func Finds(namespaces ...string) []safety.Find {
+	return []safety.Find{findChaos(namespaces), findKubernetes(namespaces)}
 }
 
-func findChaos(ctx context.Context, cluster client.WithWatch) ([]safety.Leftover, error) {
-	found, err := chaosmesh.Leftovers(ctx, cluster)
-	out := make([]safety.Leftover, 0, len(found))
-	for _, one := range found {
-		out = append(out, safety.Leftover{
-			Run: one.Run, Step: one.Step, Fault: one.Kind, Kind: one.Kind, Namespace: one.Namespace, Name: one.Name, Expires: one.Expires,
-			Recover: func(ctx context.Context) (string, error) { return proofText(chaosmesh.Recover(ctx, cluster, one)) },
-		})
+func findChaos(namespaces []string) safety.Find {
+	return func(ctx context.Context, cluster client.WithWatch) ([]safety.Leftover, error) {
+		found, err := chaosmesh.Leftovers(ctx, cluster, namespaces...)
+		out := make([]safety.Leftover, 0, len(found))
+		for _, one := range found {
+			out = append(out, safety.Leftover{
+				Run: one.Run, Step: one.Step, Fault: one.Kind, Kind: one.Kind, Namespace: one.Namespace, Name: one.Name, Expires: one.Expires,
+				Recover: func(ctx context.Context) (string, error) { return proofText(chaosmesh.Recover(ctx, cluster, one)) },
+			})
+		}
+		return out, err
 	}
-	return out, err
 }
 
-func findKubernetes(ctx context.Context, cluster client.WithWatch) ([]safety.Leftover, error) {
-	found, err := kubernetes.Leftovers(ctx, cluster)
-	out := make([]safety.Leftover, 0, len(found))
-	for _, one := range found {
-		out = append(out, safety.Leftover{
-			Run: one.Run, Step: one.Step, Fault: one.Fault, Kind: one.Kind, Namespace: one.Namespace, Name: one.Name, Expires: one.Expires,
-			Recover: func(ctx context.Context) (string, error) { return proofText(kubernetes.Recover(ctx, cluster, one)) },
-		})
+func findKubernetes(namespaces []string) safety.Find {
+	return func(ctx context.Context, cluster client.WithWatch) ([]safety.Leftover, error) {
+		found, err := kubernetes.Leftovers(ctx, cluster, namespaces...)
+		out := make([]safety.Leftover, 0, len(found))
+		for _, one := range found {
+			out = append(out, safety.Leftover{
+				Run: one.Run, Step: one.Step, Fault: one.Fault, Kind: one.Kind, Namespace: one.Namespace, Name: one.Name, Expires: one.Expires,
+				Recover: func(ctx context.Context) (string, error) { return proofText(kubernetes.Recover(ctx, cluster, one)) },
+			})
+		}
+		return out, err
 	}
-	return out, err
 }
 
 // proofText says by what an undo is proven. One that is not proven is an error.
@@ -83,11 +88,12 @@ func proofText(proof *reports.Proof, err error) (string, error) {
 // whenever the drill dies.
 func (g Game) guards(s *scenarios.Scenario, environment []map[string]string, dir string) []scenarios.Guard {
 	config := g.Safety.Config
+	reach := reachOf(s)
 	return []scenarios.Guard{
 		safety.Lever{Namespace: config.Namespace},
 		safety.Environment{Production: config.Production, Environment: environment, Scenario: s, Approval: g.Safety.Approval},
-		watchdog{program: g.program(), target: g.Target, config: config, dir: dir},
-		safety.Leases{Namespace: config.Namespace, Targets: s.BlastRadius.Namespaces, Duration: config.Lease.D(), Find: Finds()},
+		watchdog{program: g.program(), target: g.Target, config: config, dir: dir, reach: reach},
+		safety.Leases{Namespace: config.Namespace, Targets: s.BlastRadius.Namespaces, Duration: config.Lease.D(), Find: Finds(reach...)},
 	}
 }
 
@@ -104,6 +110,7 @@ type watchdog struct {
 	target  Target
 	config  safety.Config
 	dir     string
+	reach   []string // namespaces in which the drill may leave something; none: any
 }
 
 // armedWithin bounds how long a watchdog may take until it says that it watches.
@@ -162,6 +169,9 @@ func (w watchdog) args(run string) []string {
 	if w.config.Namespace != "" {
 		args = append(args, "--namespace", w.config.Namespace)
 	}
+	for _, namespace := range w.reach {
+		args = append(args, "--reach", namespace)
+	}
 	return args
 }
 
@@ -175,7 +185,7 @@ func absolute(path string) string {
 // leave tells the watchdog how the drill ended. What could not be looked at counts as left.
 func (w watchdog) leave(ctx context.Context, env scenarios.Env, in io.Writer) error {
 	word := WatchdogOver
-	found, err := safety.FindAll(ctx, env.Clusters, Finds())
+	found, err := safety.FindAll(ctx, env.Clusters, Finds(w.reach...))
 	if err != nil || slices.ContainsFunc(found, func(l safety.Leftover) bool { return l.Run == env.Run }) {
 		word = WatchdogLeft
 	}
@@ -229,8 +239,9 @@ func (l *lastWords) String() string {
 // Watch is the watchdog's own side: it stands over the drill, in a process of its own, until the drill has ended or is undone.
 type Watch struct {
 	Target    Target
-	Namespace string // of gameday's own objects
-	Run, Dir  string // the drill and its evidence's folder
+	Namespace string   // of gameday's own objects
+	Run, Dir  string   // the drill and its evidence's folder
+	Reach     []string // namespaces in which the drill may leave something; any unless said
 }
 
 // Stand says on out that it watches, and reads from in how the drill ended.
@@ -257,7 +268,7 @@ func (w Watch) Stand(ctx context.Context, in io.Reader, out io.Writer) error {
 		}
 	}()
 	dog := safety.Watchdog{Sweep: safety.Sweep{
-		Clusters: clusters, Namespace: w.Namespace, Find: Finds(), Run: w.Run, Note: notes.write,
+		Clusters: clusters, Namespace: w.Namespace, Find: Finds(w.Reach...), Run: w.Run, Note: notes.write,
 	}}
 	return errors.Join(dog.Stand(ctx, ended), notes.close())
 }

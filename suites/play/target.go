@@ -145,7 +145,9 @@ func describe(ctx context.Context, config *rest.Config, cluster client.WithWatch
 // imageOf tells a tool's version by its deployment's image, where it is where it is usually installed.
 func imageOf(ctx context.Context, cluster client.WithWatch, key client.ObjectKey) string {
 	var deployment appsv1.Deployment
-	if err := cluster.Get(ctx, key, &deployment); err != nil {
+	if err := cluster.Get(ctx, key, &deployment); client.IgnoreNotFound(err) != nil {
+		return "unknown: " + err.Error()
+	} else if err != nil {
 		return "not found in namespace " + key.Namespace
 	}
 	var images []string
