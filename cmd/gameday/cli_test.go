@@ -166,7 +166,7 @@ func TestReport(t *testing.T) {
 	if code, out, errs := gameday(t, "report", dir, "-f", "junit", "-o", file); code != exitPass || out != "" {
 		t.Errorf("into a file: exit %d, said %q %s", code, out, errs)
 	}
-	if text, err := os.ReadFile(file); err != nil || !bytes.Contains(text, []byte(`errors="1"`)) {
+	if text, err := os.ReadFile(file); err != nil || !bytes.Contains(text, []byte(`errors="2"`)) {
 		t.Errorf("the file holds %.200q: %v", text, err)
 	}
 	tampered := t.TempDir()
