@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"errors"
-	"math/rand/v2"
 	"os"
 	"path/filepath"
 	"slices"
@@ -17,97 +16,6 @@ import (
 
 	"github.com/gamedayhq/gameday/probes"
 )
-
-func TestARowIsWhatItSays(t *testing.T) {
-	us := time.Microsecond
-	samples := []probes.Sample{
-		{Monitor: "shop", Slot: 7, Due: 7 * every, Late: 1999, Took: 2001, Outcome: probes.Good},
-		{Monitor: "shop", Slot: 8, Due: 8 * every, Late: 83 * us, Took: 4127 * us, Outcome: probes.Bad, Reason: "refused", Detail: `dial "a, b"` + "\n\\n\r"},
-		{Monitor: "shop", Slot: 10, Due: 10 * every, Outcome: probes.Missed, Reason: "late", Detail: "\xff"},
-		{Monitor: "shop", Slot: 11, Due: 11 * every, Outcome: probes.Good, Detail: "slow, but here"},
-	}
-	_, byName := tracks([]MonitorInfo{{Name: "shop", Every: every}})
-	var raw []byte
-	for _, s := range samples {
-		raw = byName["shop"].append(raw, s)
-	}
-	want := "shop,7,1,3,good,,\n" +
-		`shop,,83,4127,bad,refused,"dial ""a, b""\n\\n\r"` + "\n" +
-		"shop,10,0,0,missed,late,\uFFFD\n" +
-		`shop,,0,0,good,,"slow, but here"` + "\n"
-	if string(raw) != want {
-		t.Errorf("rows\n%s\nwant\n%s", raw, want)
-	}
-	samples[0].Late, samples[0].Took, samples[2].Detail = us, 3*us, "\uFFFD"
-	reader := newRowReader([]MonitorInfo{{Name: "shop", Every: every}})
-	for i, row := range slices.Collect(bytes.Lines(raw)) {
-		got, wrong := reader.read(row[:len(row)-1])
-		if wrong != "" || got != samples[i] {
-			t.Errorf("row %d: %q: %+v, want %+v", i+1, wrong, got, samples[i])
-		}
-	}
-}
-
-// TestRoundingNeverNarrowsAnInterval: what is counted from is never later, what is counted to is never earlier than it was.
-func TestRoundingNeverNarrowsAnInterval(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 2))
-	monitors := []MonitorInfo{{Name: "shop", Every: every}}
-	for range 10_000 {
-		s := probes.Sample{Monitor: "shop", Outcome: probes.Good, Late: time.Duration(r.Int64N(1 << 30)), Took: time.Duration(r.Int64N(1 << 40))}
-		_, byName := tracks(monitors)
-		row := byName["shop"].append(nil, s)
-		got, wrong := newRowReader(monitors).read(row[:len(row)-1])
-		if wrong != "" || got.Late > s.Late || s.Late-got.Late >= time.Microsecond || got.Took < s.Took || got.Took-s.Took >= time.Microsecond {
-			t.Fatalf("%q: %+v became %+v", wrong, s, got)
-		}
-	}
-}
-
-func TestRowsAreReadInOneFormOnly(t *testing.T) {
-	for row, want := range map[string]string{
-		"":                               "is no row",
-		"shop":                           "is no row",
-		"shop,":                          "is no row",
-		"shop,,0,0,good,,":               "has a slot", // the first row of a block says it
-		"shop,01,0,0,good,,":             "has a slot",
-		"shop,+1,0,0,good,,":             "has a slot",
-		"shop,-1,0,0,good,,":             "has a slot",
-		"shop,9223372036854775807,0,0,":  "has a slot",
-		"shop,922337203685477580,0,0,":   "has a slot",
-		"shop,1,00,0,good,,":             "has a time",
-		"shop,1,,0,good,,":               "has a time",
-		"shop,1,0,1000000000000001,good": "has a time",
-		"shop,1,0,0":                     "has a time",
-		"shop,1,0,0,":                    "has an outcome",
-		"shop,1,0,0,Good,,":              "has an outcome",
-		"shop,1,0,0,good":                "has an outcome",
-		"shop,1,0,0,good,":               "has an outcome",
-		"shop,1,0,0,good,,,":             "has an outcome",
-		`shop,1,0,0,good,,"x"`:           "has an outcome",
-		`shop,1,0,0,good,,x"`:            "has an outcome",
-		`shop,1,0,0,good,,"x,`:           "has an outcome",
-		`shop,1,0,0,good,,"x,"y`:         "has an outcome",
-		`shop,1,0,0,good,,\x`:            "has an outcome",
-		`shop,1,0,0,good,,\`:             "has an outcome",
-		"shop,1,0,0,good,,\r":            "has an outcome",
-		"shop,1,0,0,good,,\xff":          "has an outcome",
-		`"shop",1,0,0,good,,`:            "is no row",
-		"cart,1,0,0,good,,":              `names "cart", which is no monitor`,
-		"shop,1,0,0,good,,":              "",
-	} {
-		_, wrong := newRowReader([]MonitorInfo{{Name: "shop", Every: every}}).read([]byte(row))
-		if wrong == "" != (want == "") || !strings.HasPrefix(wrong, want) {
-			t.Errorf("%s: %q, want %q", row, wrong, want)
-		}
-	}
-	reader := newRowReader([]MonitorInfo{{Name: "shop", Every: every}})
-	if _, wrong := reader.read([]byte("shop,1,0,0,good,,")); wrong != "" {
-		t.Fatal(wrong)
-	}
-	if _, wrong := reader.read([]byte("shop,2,0,0,good,,")); wrong == "" {
-		t.Error("a slot that need not be said is read where it is")
-	}
-}
 
 // gaps is a record of two monitors with samples of every kind, in several blocks.
 func gaps(t testing.TB) Record {
@@ -336,26 +244,36 @@ func TestAChangedTailIsNamedByRow(t *testing.T) {
 // forge changes the rows of the only block and, if it is told, has the journal tell of them.
 func forge(t *testing.T, dir string, told bool, change func([]byte) []byte) {
 	t.Helper()
+	forgeBytes(t, dir, told, zipped(t, change(unzip(t, filepath.Join(dir, SamplesFile)))))
+}
+
+func zipped(t *testing.T, rows []byte) []byte {
+	t.Helper()
 	var out bytes.Buffer
 	w := gzip.NewWriter(&out)
-	if _, err := w.Write(change(unzip(t, filepath.Join(dir, SamplesFile)))); err != nil {
+	if _, err := w.Write(rows); err != nil {
 		t.Fatal(err)
 	}
 	if err := w.Close(); err != nil {
 		t.Fatal(err)
 	}
-	tamper(t, dir, SamplesFile, func([]byte) []byte { return out.Bytes() })
+	return out.Bytes()
+}
+
+func forgeBytes(t *testing.T, dir string, told bool, block []byte) {
+	t.Helper()
+	tamper(t, dir, SamplesFile, func([]byte) []byte { return block })
 	if !told {
 		return
 	}
-	sum := sha256.Sum256(out.Bytes())
+	sum := sha256.Sum256(block)
 	tamper(t, dir, JournalFile, func(raw []byte) []byte {
 		return relinkedWith(t, raw, func(l *line) {
 			if l.Block != nil {
-				l.Block.Size, l.Block.SHA256 = int64(out.Len()), hex.EncodeToString(sum[:])
+				l.Block.Size, l.Block.SHA256 = int64(len(block)), hex.EncodeToString(sum[:])
 			}
 			if l.End != nil {
-				l.End.Size = int64(out.Len())
+				l.End.Size = int64(len(block))
 			}
 		})
 	})
@@ -390,5 +308,68 @@ func TestChangedSamplesAreNamedByRow(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// TestABlockIsOneMember: what is behind it in the same block would not be read.
+func TestABlockIsOneMember(t *testing.T) {
+	dir := t.TempDir()
+	evidenceOf(t, dir, aDrill(t))
+	path := filepath.Join(dir, SamplesFile)
+	forgeBytes(t, dir, true, slices.Concat(zipped(t, unzip(t, path)), zipped(t, []byte("shop,1000,0,0,bad,,\n"))))
+	v, err := Verify(dir)
+	if err != nil || v.Verdict == Pass || !strings.Contains(strings.Join(v.Differences, "\n"), "something follows its samples") {
+		t.Errorf("%v, %q, %v", v.Verdict, v.Differences, err)
+	}
+}
+
+// TestATailBesideAWholeRecord: a record that was closed has none, so one that has is not whole.
+func TestATailBesideAWholeRecord(t *testing.T) {
+	dir := t.TempDir()
+	evidenceOf(t, dir, aDrill(t))
+	for name, want := range map[string]bool{tailName(0): true, tailName(1): false, tailName(2): false, "samples.1.csv": true} {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(rowHeader+"shop,1000,0,0,bad,,\n"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, state, err := Read(filepath.Join(dir, JournalFile))
+		if err != nil || state.Complete != want {
+			t.Errorf("%s: complete %v, %q, %v", name, state.Complete, state.Doubts, err)
+		}
+		if v, err := Verify(dir); err != nil || (len(v.Differences) == 0) != want || (v.Verdict == Pass) != want {
+			t.Errorf("%s: %v, %q, %v", name, v.Verdict, v.Differences, err)
+		}
+		if err := os.Remove(path); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+// TestClosedWhileABlockIsCompressed closes a journal right after a block was handed over, with samples after it and without.
+func TestClosedWhileABlockIsCompressed(t *testing.T) {
+	for round := range 20 {
+		dir := t.TempDir()
+		record := gaps(t)
+		j := recording(t, dir, record, 1)
+		j.mu.Lock()
+		j.block.since = time.Now().Add(-blockEvery)
+		j.mu.Unlock()
+		if err := j.Event(Event{At: ms(13_000), Kind: Fact}); err != nil { // on disk, and the block is being compressed
+			t.Fatal(err)
+		}
+		last := int64(len(slices.Collect(record.Samples)))
+		if round%2 == 0 {
+			last++
+			if err := j.Sample(sampleOf("shop", '+', 1000)); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		got, state, err := Read(filepath.Join(dir, JournalFile))
+		if err != nil || len(state.Doubts) > 0 || state.Samples.Rows != last || int64(len(slices.Collect(got.Samples))) != last {
+			t.Fatalf("%q, %+v, %v, want %d rows", state.Doubts, state.Samples, err, last)
+		}
 	}
 }
