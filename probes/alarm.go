@@ -4,43 +4,57 @@ import "time"
 
 // alarm wakes an engine's loop. It may ring too early, or once too often: the loop reads the clock.
 //
-// It is two timers, and the first to ring counts. A timer of Go's is looked at whenever a goroutine gives way, so it is right while
-// the process is busy. While the process is idle the runtime sleeps for whole milliseconds, and a timer of Go's may ring one late:
-// too late for a thousand slots a second. A timer of the kernel's then wakes the runtime at its very time, where there is one.
+// While the process is idle Go's runtime sleeps for whole milliseconds, so that a timer of Go's may ring one late: too late for a
+// thousand slots a second. A timer of the kernel's wakes the runtime at its very time, where there is one. While the process is busy
+// the runtime looks rarely what the kernel has to tell, so there is a timer of Go's behind it.
 type alarm struct {
-	timer  *time.Timer
-	kernel <-chan struct{} // nil where there is none
-	wakeup *kernelTimer    // nil where there is none
-	at     time.Duration   // what it is set to, or never
+	timer   *time.Timer
+	timerAt time.Duration // what it is set to, or never
+
+	kernel *kernelTimer // nil where there is none
+	at     time.Duration
 }
 
+// behind is how long after the kernel's timer that of Go's may ring. The longer it is, the less often it is to be set anew, which is
+// dear: it disturbs the runtime's sleep.
+const behind = 5 * time.Millisecond
+
 func newAlarm() *alarm {
-	a := &alarm{timer: time.NewTimer(time.Hour), at: never}
+	a := &alarm{timer: time.NewTimer(time.Hour), timerAt: never, kernel: newKernelTimer(), at: never}
 	a.timer.Stop()
-	if a.wakeup = newKernelTimer(); a.wakeup != nil {
-		a.kernel = a.wakeup.ring
-	}
 	return a
 }
 
-// set makes it ring at a time; what it was set to before is forgotten.
+// set makes it ring at a time, or before.
 func (a *alarm) set(at, now time.Duration) {
-	if at == a.at {
-		return
+	latest := at
+	if a.kernel != nil {
+		latest += behind
+		if at != a.at {
+			a.at = at
+			a.kernel.set(at - now)
+		}
 	}
-	a.at = at
-	a.timer.Reset(at - now)
-	if a.wakeup != nil {
-		a.wakeup.set(at - now)
+	if a.timerAt < at || a.timerAt > latest {
+		a.timerAt = latest
+		a.timer.Reset(latest - now)
 	}
 }
 
-// rang makes it ready to be set to any time.
-func (a *alarm) rang() { a.at = never }
+// rings are the channels on which it rings; what rang is to be told to timerRang or kernelRang.
+func (a *alarm) rings() (timer <-chan time.Time, kernel <-chan struct{}) {
+	if a.kernel == nil {
+		return a.timer.C, nil
+	}
+	return a.timer.C, a.kernel.ring
+}
+
+func (a *alarm) timerRang()  { a.timerAt = never }
+func (a *alarm) kernelRang() { a.at = never }
 
 func (a *alarm) stop() {
 	a.timer.Stop()
-	if a.wakeup != nil {
-		a.wakeup.stop()
+	if a.kernel != nil {
+		a.kernel.stop()
 	}
 }

@@ -115,22 +115,31 @@ func (w *worker) ask(e *engine, t task) {
 	a.outcome, a.reason, a.detail = outcome(err)
 }
 
+// hearWithin is how long an answer may wait to be heard while the loop is about to wake in any case. To wake it for each answer
+// would cost as much as to ask.
+const hearWithin = 10 * time.Millisecond
+
 // inbox holds the answers that the loop has not heard. Nobody ever waits to put one in.
 type inbox struct {
-	bell chan struct{} // holds one: there is something in it
+	bell chan struct{} // holds one: there is something in it that the loop should hear
 
 	mu      sync.Mutex
 	answers []answer
+	wake    time.Duration // when the loop will wake; zero while it is awake, and once it is rung for
 }
 
-func newInbox() inbox { return inbox{bell: make(chan struct{}, 1)} }
+func newInbox() *inbox { return &inbox{bell: make(chan struct{}, 1)} }
 
 func (b *inbox) put(a answer) {
 	b.mu.Lock()
 	b.answers = append(b.answers, a)
-	first := len(b.answers) == 1
+	// It should hear what would wait for too long, and that it has overslept.
+	ring := b.wake != 0 && (b.wake-a.at > hearWithin || a.at >= b.wake)
+	if ring {
+		b.wake = 0
+	}
 	b.mu.Unlock()
-	if first {
+	if ring {
 		select {
 		case b.bell <- struct{}{}:
 		default: // it rings already
@@ -143,6 +152,17 @@ func (b *inbox) take(room []answer) []answer {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	taken := b.answers
-	b.answers = room[:0]
+	b.answers, b.wake = room[:0], 0
 	return taken
+}
+
+// rest tells the inbox that the loop sleeps until a time, and says whether it may: not for long if there is something to hear.
+func (b *inbox) rest(wake, now time.Duration) bool {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if len(b.answers) > 0 && wake-now > hearWithin {
+		return false
+	}
+	b.wake = wake
+	return true
 }

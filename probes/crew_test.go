@@ -3,6 +3,7 @@ package probes
 import (
 	"context"
 	"runtime"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -99,6 +100,49 @@ func TestLateSlotsArePutWhileTheyStillSayWhen(t *testing.T) {
 			if missed != test.want || latest >= m.lateAfter() {
 				t.Errorf("every %v and stuck for %v: %d slots missed, want %d, and the latest %v late", test.every, test.stuck, missed, test.want, latest)
 			}
+		})
+	}
+}
+
+func TestSlotsWithinAMillisecondAreAskedTogether(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		start, lots := time.Now(), map[time.Duration]int{}
+		var put sync.Mutex
+		m := Monitor{Name: "m", Every: 100 * time.Microsecond, Timeout: 10 * ms, Probe: Func(func(context.Context) error {
+			put.Lock()
+			defer put.Unlock()
+			lots[time.Since(start)]++
+			return nil
+		})}
+		for _, s := range run(t, m, 90*ms) {
+			if s.Outcome != Good || s.Late >= shortestNap || s.Took != s.Late {
+				t.Errorf("%+v", s)
+			}
+		}
+		if len(lots) != 101 {
+			t.Errorf("901 slots were asked in %d lots, want 101: %v", len(lots), lots)
+		}
+	})
+}
+
+func TestAnswersAreHeardSoon(t *testing.T) {
+	// The next wake is too far away to wait for it, or so near that nothing need be done.
+	for _, test := range []struct{ every, answered, heard time.Duration }{
+		{time.Second, 30 * ms, 30 * ms},
+		{50 * ms, 30 * ms, 30 * ms},
+		{50 * ms, 45 * ms, 50 * ms},
+		{5 * ms, 2 * ms, 5 * ms},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			start := time.Now()
+			ctx, cancel := context.WithTimeout(t.Context(), 3*test.every)
+			defer cancel()
+			m := Monitor{Name: "m", Every: test.every, Timeout: time.Second, Probe: after(test.answered, nil)}
+			m.Run(ctx, start, func(s Sample) {
+				if s.Slot == 1 && time.Since(start)-s.Due != test.heard {
+					t.Errorf("every %v: answered after %v and sent after %v, want after %v", test.every, test.answered, time.Since(start)-s.Due, test.heard)
+				}
+			})
 		})
 	}
 }

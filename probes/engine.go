@@ -10,6 +10,10 @@ import (
 // never is a time that does not come.
 const never time.Duration = math.MaxInt64
 
+// shortestNap is the least time from one lot of questions to the next. To wake costs as much as a question, so what is due within less
+// than a millisecond is asked together: a little late, which its samples tell.
+const shortestNap = 900 * time.Microsecond
+
 // engine is one run of some monitors. All its state belongs to the goroutine of loop; the crew talks to it through the inbox.
 type engine struct {
 	base  context.Context // of the asks: does not end with the run
@@ -17,9 +21,10 @@ type engine struct {
 
 	lanes lanes // the one with the earliest wake comes first
 	crew  crew
-	inbox inbox
+	inbox *inbox
 	heard []answer // taken from the inbox; kept for its room
 	alarm *alarm
+	asked time.Duration // when a question was put last
 
 	ended chan time.Duration
 	end   time.Duration // no slot due after it is taken
@@ -35,6 +40,7 @@ func newEngine(ctx context.Context, start time.Time, monitors []Monitor, out cha
 		inbox: newInbox(),
 		ended: make(chan time.Duration, 1),
 		end:   never,
+		asked: -shortestNap,
 		out:   out,
 	}
 	for _, m := range monitors {
@@ -54,51 +60,61 @@ func (e *engine) loop() {
 	defer e.crew.dismiss()
 	heap.Init(&e.lanes)
 	for {
-		if e.hear() {
-			continue // a send may have blocked: what came meanwhile is heard before the time is read
-		}
+		e.learnEnd()
 		next, now := e.lanes[0], e.now()
-		if next.wake <= now {
+		switch {
+		case next.ready(now, e.end):
+			e.crew.put(next.take(now))
+			e.asked = now
+			e.plan(next)
+		case e.hear(): // the time is read again: a send may have blocked
+		case next.wake <= now:
 			e.step(next, now)
-			continue
-		}
-		if next.wake == never {
+		case next.wake == never:
 			return
+		default:
+			e.sleep(next.wake, now)
 		}
-		e.sleep(next.wake, now)
 	}
 }
 
 // sleep waits until the time to wake, or until there is something to hear.
 func (e *engine) sleep(wake, now time.Duration) {
-	e.alarm.set(wake, now)
+	if !e.inbox.rest(wake, now) {
+		return
+	}
+	e.alarm.set(max(wake, e.asked+shortestNap), now)
+	timer, kernel := e.alarm.rings()
 	select {
-	case <-e.alarm.timer.C:
-		e.alarm.rang()
-	case <-e.alarm.kernel:
-		e.alarm.rang()
+	case <-kernel:
+		e.alarm.kernelRang()
+	case <-timer:
+		e.alarm.timerRang()
 	case <-e.inbox.bell:
 	case end := <-e.ended:
 		e.close(end)
 	}
 }
 
-// hear settles what has been answered already, learns whether the run has ended, and says whether it sent any sample.
-func (e *engine) hear() bool {
+// learnEnd learns whether the run has ended.
+func (e *engine) learnEnd() {
 	select {
 	case end := <-e.ended:
 		e.close(end)
 	default:
 	}
-	sent := false
+}
+
+// hear settles what has been answered already, sends what that lets it send, and says whether there was anything.
+func (e *engine) hear() bool {
 	e.heard = e.inbox.take(e.heard)
 	for i, a := range e.heard {
 		e.heard[i] = answer{} // let go of its strings
 		e.crew.back(a)
 		a.lane.settle(a)
-		sent = e.flush(a.lane) || sent
+		e.flush(a.lane)
 	}
-	return sent
+	return len(e.heard) > 0
 }
 
 // close lets no slot be taken that is due after the end.
@@ -110,30 +126,31 @@ func (e *engine) close(end time.Duration) {
 	heap.Init(&e.lanes)
 }
 
-// step does what a lane has to do now: settle the asks that are out of time, or else put its next question.
+// step does what a lane has to do now, once all answers are heard: settle the asks that are out of time, or else take its next slot.
 func (e *engine) step(l *lane, now time.Duration) {
-	if l.expire(now) || l.due(l.next) > min(now, e.end) {
-		e.flush(l)
-		return
-	}
-	if slot := l.take(now); slot != nil {
-		e.crew.put(task{lane: l, slot: slot.Slot, deadline: slot.deadline})
+	if !l.expire(now) && l.due(l.next) <= min(now, e.end) {
+		if ask := l.take(now); ask.lane != nil {
+			e.crew.put(ask)
+		}
 	}
 	e.flush(l)
 }
 
-// flush sends what is settled of a lane, up to its oldest slot that is not, plans its next wake, and says whether it sent anything.
-func (e *engine) flush(l *lane) bool {
-	first := l.head
+// flush sends what is settled of a lane, up to its oldest slot that is not.
+func (e *engine) flush(l *lane) {
 	for ; l.head < l.next && l.at(l.head).settled; l.head++ {
 		s := l.at(l.head)
 		e.out <- s.Sample
 		*s = slot{} // let go of its strings
 	}
+	e.plan(l)
+}
+
+// plan puts a lane in its place after something was done to it.
+func (e *engine) plan(l *lane) {
 	if l.plan(e.end) {
 		heap.Fix(&e.lanes, l.place)
 	}
-	return l.head > first
 }
 
 // lanes is a heap of lanes by their next wake.

@@ -95,7 +95,7 @@ func TestMonitorHoldsUnderRandomLatencies(t *testing.T) {
 	for seed := range uint64(300) {
 		synctest.Test(t, func(t *testing.T) {
 			rng := rand.New(rand.NewPCG(seed, 1))
-			m := Monitor{Name: "m", Every: 1 + time.Duration(rng.Int64N(int64(50*ms))), Timeout: 1 + time.Duration(rng.Int64N(int64(300*ms)))}
+			m := Monitor{Name: "m", Every: ms + time.Duration(rng.Int64N(int64(50*ms))), Timeout: 1 + time.Duration(rng.Int64N(int64(300*ms)))}
 			during := time.Duration(rng.Int64N(int64(60 * m.Every)))
 			latencies := make([]time.Duration, during/m.Every+1)
 			for k := range latencies {

@@ -2,6 +2,7 @@ package probes
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -130,13 +131,24 @@ func (h HTTP) New() (Probe, error) {
 		return nil, fmt.Errorf("http probe: %w", err)
 	}
 	p.client = &http.Client{
-		Transport:     transport(way{keep: h.KeepConnections, http2: h.HTTP2, tls: h.TLS.config(&v)}),
+		Transport:     h.transport(h.TLS.config(&v)),
 		CheckRedirect: h.redirect,
 	}
 	if err := v.err(); err != nil {
 		return nil, fmt.Errorf("http probe: %w", err)
 	}
 	return v.seal(p), nil
+}
+
+// maxInline bounds the body of a question that is written in one go before the answer is read.
+const maxInline = 16 << 10
+
+// transport returns the way to the server.
+func (h HTTP) transport(config *tls.Config) http.RoundTripper {
+	if h.HTTP2 || len(h.Body) > maxInline {
+		return transport(way{keep: h.KeepConnections, http2: h.HTTP2, tls: config})
+	}
+	return &http1{keep: h.KeepConnections, tls: config}
 }
 
 // expect makes the expectations ready.

@@ -45,8 +45,16 @@ func (l *lane) plan(end time.Duration) bool {
 	return l.wake != before
 }
 
-// take takes the next slot. It returns the slot if its question is to be put, and nil if it is missed.
-func (l *lane) take(now time.Duration) *slot {
+// ready says whether the next slot is due and its question can be put, whatever has been answered meanwhile. What is asked first is
+// asked at its time; what was answered can be heard later.
+func (l *lane) ready(now, end time.Duration) bool {
+	due := l.due(l.next)
+	return due <= min(now, end) && now-due < l.lateAfter() &&
+		l.inFlight < l.limit && l.next-l.head < int64(len(l.ring)) && (l.head == l.next || l.at(l.head).deadline > now)
+}
+
+// take takes the next slot and returns what is to be asked, which is nothing if the slot is missed.
+func (l *lane) take(now time.Duration) task {
 	n := l.next
 	l.next++
 	s := l.at(n)
@@ -59,9 +67,9 @@ func (l *lane) take(now time.Duration) *slot {
 	default:
 		s.Late = now - s.Due // until the worker tells it
 		l.inFlight++
-		return s
+		return task{lane: l, slot: n, deadline: s.deadline}
 	}
-	return nil
+	return task{}
 }
 
 // expire settles the asks that are out of time and says whether there were any.

@@ -48,7 +48,10 @@ func transport(w way) *http.Transport {
 
 // dial connects and, unless the connection outlives the ask, gives it the ask's deadline.
 func dial(ctx context.Context, network, address string, keep bool) (net.Conn, error) {
-	var d net.Dialer
+	d := net.Dialer{KeepAlive: -1} // an ask has a deadline: nothing need look whether the peer is still there
+	if keep {
+		d.KeepAlive = 0 // as usual
+	}
 	conn, err := d.DialContext(ctx, network, address)
 	if err != nil || keep {
 		return conn, err
