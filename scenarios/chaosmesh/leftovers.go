@@ -49,6 +49,9 @@ func Leftovers(ctx context.Context, cluster client.WithWatch, namespaces ...stri
 			found, err := leftoversOf(ctx, cluster, kind, namespace)
 			out = append(out, found...)
 			errs = append(errs, err)
+			if errors.Is(err, scenarios.ErrUnreachable) {
+				return out, errors.Join(errs...) // nor would the others be answered
+			}
 		}
 	}
 	return out, errors.Join(errs...)

@@ -108,7 +108,7 @@ func ignoreLeft(err error) error {
 // recordLeft looks, as the drill ends, whether anything of it is in its clusters still. Each fault that is left is recorded as an
 // undo that failed: a verdict of the drill, whatever its steps said.
 func (h *heldLeases) recordLeft(ctx context.Context, env scenarios.Env) error {
-	found, err := FindAll(ctx, env.Clusters, h.Find)
+	found, err := FindWithin(ctx, LookWithin, env.Clusters, h.Find)
 	if err != nil {
 		return fmt.Errorf("look whether the drill left anything: %w", err)
 	}

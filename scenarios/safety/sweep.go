@@ -43,18 +43,32 @@ func (l Leftover) String() string {
 // Find finds the faults of drills in a cluster, of one sort. It tells what it found also with an error.
 type Find func(ctx context.Context, cluster client.WithWatch) ([]Leftover, error)
 
-// FindAll finds the faults of drills of every sort in all clusters, those that end last first.
+// LookWithin bounds how long one cluster may take to tell what is left in it, as a drill ends: it has been waited for then.
+const LookWithin = 10 * time.Second
+
+// FindAll finds the faults of drills of every sort in all clusters, those that end last first. A cluster that cannot be reached
+// is not asked for every sort again.
 func FindAll(ctx context.Context, clusters scenarios.Clusters, finds []Find) ([]Leftover, error) {
+	return FindWithin(ctx, time.Hour, clusters, finds)
+}
+
+// FindWithin is FindAll with a bound on how long each cluster may take.
+func FindWithin(ctx context.Context, within time.Duration, clusters scenarios.Clusters, finds []Find) ([]Leftover, error) {
 	var out []Leftover
 	err := each(clusters, func(name string, cluster client.WithWatch) error {
+		one, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("no answer within %v", within))
+		defer cancel()
 		var errs []error
 		for _, find := range finds {
-			found, err := find(ctx, cluster)
+			found, err := find(one, cluster)
 			for i := range found {
 				found[i].Cluster = display(name)
 			}
 			out = append(out, found...)
 			errs = append(errs, err)
+			if errors.Is(err, scenarios.ErrUnreachable) || one.Err() != nil {
+				break
+			}
 		}
 		return errors.Join(errs...)
 	})

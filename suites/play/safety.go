@@ -185,7 +185,7 @@ func absolute(path string) string {
 // leave tells the watchdog how the drill ended. What could not be looked at counts as left.
 func (w watchdog) leave(ctx context.Context, env scenarios.Env, in io.Writer) error {
 	word := WatchdogOver
-	found, err := safety.FindAll(ctx, env.Clusters, Finds(w.reach...))
+	found, err := safety.FindWithin(ctx, safety.LookWithin, env.Clusters, Finds(w.reach...))
 	if err != nil || slices.ContainsFunc(found, func(l safety.Leftover) bool { return l.Run == env.Run }) {
 		word = WatchdogLeft
 	}
