@@ -83,6 +83,7 @@ func (e *eats) Lasts() string                     { return "a taste" }
 func (e *eats) Needs() []Need {
 	return []Need{{Namespace: "shop", Resource: "pods", Verbs: []string{"delete", "list"}}}
 }
+
 func (e *eats) pods(ctx context.Context, env Env) ([]corev1.Pod, error) {
 	cluster, err := env.Clusters.Get("")
 	if err != nil {
@@ -177,7 +178,8 @@ func TestAPreviewSaysWhatWouldBeHitAndChangesNothing(t *testing.T) {
 	}
 	want := []Share{
 		{What: "pods that the fault selects", Hits: 1, Of: 3, Allowed: []string{"spec.blastRadius.maxPods 34%"}},
-		{What: `pods in namespace "shop"`, Hits: 1, Of: 3}, {What: `pods of ReplicaSet shop in namespace "shop"`, Hits: 1, Of: 3},
+		{What: `pods in namespace "shop"`, Hits: 1, Of: 3},
+		{What: `pods of ReplicaSet shop in namespace "shop"`, Hits: 1, Of: 3},
 	}
 	if fmt.Sprint(step.Shares) != fmt.Sprint(want) {
 		t.Errorf("shares %+v\nwant   %+v", step.Shares, want)

@@ -49,6 +49,8 @@ spec:
   - {name: another password, hold: 1s, rotate: {namespace: NAMESPACE, secret: cred, keys: [password], restart: [{name: web}]}}
   - {name: kill a pod, hold: 1s, chaos: {kind: PodChaos, spec: {action: pod-kill, mode: one, gracePeriod: 0, selector: {namespaces: [NAMESPACE], labelSelectors: {app: web}}}}}
   - {name: fail a pod, hold: 2s, chaos: {kind: PodChaos, spec: {action: pod-failure, mode: one, selector: {namespaces: [NAMESPACE], labelSelectors: {app: web}}}}}
+  - {name: cut off, hold: 2s, chaos: {kind: NetworkChaos, spec: {action: partition, mode: one, direction: to, selector: {namespaces: [NAMESPACE], labelSelectors: {app: web}}, target: {mode: all, selector: {namespaces: [NAMESPACE], labelSelectors: {app: web}}}}}}
+  - {name: burn, hold: 2s, chaos: {kind: StressChaos, spec: {mode: one, selector: {namespaces: [NAMESPACE], labelSelectors: {app: web}}, stressors: {cpu: {workers: 1, load: 10}}}}}
   objectives:
   - {availability: {of: web, during: whole, atLeast: 50%}}
 `
