@@ -194,3 +194,44 @@ func TestTimelineAndEnvironment(t *testing.T) {
 		t.Errorf("the environment is %v", ev.Environment)
 	}
 }
+
+func TestEdgesOfRecovery(t *testing.T) {
+	back := func(within int64, good int) Objective {
+		return &Recovery{Of: "shop", After: "break", Within: limit(within), Good: good}
+	}
+	runTable(t, []row{
+		{name: "a system that was down before the anchor is down, also when the last slot before was missed", drill: "B+40b +5-1.1STID+30URVE+40MZ", objective: back(9000, 3), want: Pass, got: "recovered after"},
+		{name: "exactly as many good slots as are needed are a recovery", drill: "B+40b STID-5URVE+3MZ", objective: back(9000, 3), want: Pass},
+		{name: "one less is none", drill: "B+40b STID-5URVE+2MZ", objective: back(9000, 3), want: Inconclusive},
+		{name: "never down, and exactly as many good slots as are needed", drill: "B+40bSTIDURVE+10MZ", objective: back(9000, 10), want: Pass},
+		{name: "never down, and one good slot less", drill: "B+40bSTIDURVE+9MZ", objective: back(9000, 10), want: Inconclusive, reason: "only 9 good ones"},
+		{name: "a first good answer exactly at the limit is in time", drill: "B+40b STID+30URVE+40MZ", objective: back(10, 3), want: Pass},
+		{name: "one that could have been back exactly at the limit is open", drill: "B+40b STID-5URVE+2MZ", objective: back(500, 3), want: Inconclusive, reason: "within the limit"},
+		{name: "one that could not is a fail", drill: "B+40b STID-5URVE+2MZ", objective: back(499, 3), want: Fail},
+	})
+	for _, r := range [][3]string{{"", "", ""}, {"a", "", "a"}, {"", "b", "b"}, {"a", "b", "a; b"}} {
+		if got := joinNotes(r[0], r[1]); got != r[2] {
+			t.Errorf("%q and %q are %q, want %q", r[0], r[1], got, r[2])
+		}
+	}
+}
+
+func TestEdgesOfOutagesAndBounds(t *testing.T) {
+	lower, _ := wilson(40, 40, 0.95)
+	_, upper := wilson(0, 40, 0.95)
+	runTable(t, []row{
+		{name: "an outage that missed slots may have made as long as the limit is open", drill: "B+40b STID+5-1.1+33URVE+40MZ", objective: &Outage{Of: "shop", Window: during("break"), Longest: duration(ms(200))}, want: Inconclusive},
+		{name: "one that was longer whatever they were is a fail", drill: "B+40b STID+5-1.1+33URVE+40MZ", objective: &Outage{Of: "shop", Window: during("break"), Longest: duration(ms(199))}, want: Fail},
+		{name: "a limit that is the bound itself is reached", drill: "B+40b STID+40URVE+40MZ", objective: &Availability{Of: "shop", Window: during("break"), AtLeast: ratio(Ratio(lower)), Confidence: 0.95}, want: Pass},
+		{name: "from above as well", drill: "B+40b STID-40URVE+40MZ", objective: &Availability{Of: "shop", Window: during("break"), AtMost: ratio(Ratio(upper)), Confidence: 0.95}, want: Pass},
+	})
+	record := withFacts(t, without(timelineOf(t, "B+40b STID+40URVE+40MZ", &Value{Of: "orders", Window: during("break"), AtLeast: new(1.0)}), "copy"),
+		fact(4*time.Second, TopicValue, Measured{Name: "orders", Value: 1}))
+	checks, _ := Judge(record)
+	if c := kindOf(t, checks, "value"); c.Verdict != Pass {
+		t.Errorf("a number at the very start of its window: %v, %s", c.Verdict, c.Reason)
+	}
+	if NewSliding(StopWhen{}).Add(probes.Sample{Outcome: probes.Bad}) {
+		t.Error("a stop condition of no kind is breached")
+	}
+}
