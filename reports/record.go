@@ -68,6 +68,8 @@ const (
 	TopicReadBack = "readback"
 	// TopicEnvironment: versions of cluster, Chaos Mesh, Velero. Data: map[string]string, whose "cluster" names the cluster.
 	TopicEnvironment = "environment"
+	// TopicClock: the wall clock was set while the drill ran, which changes none of its times. Data: probes.ClockStep.
+	TopicClock = "clock"
 	// TopicSystem stands on a StepFailed whose cause is the system under test, not the harness: a restore that ended
 	// partially failed, say. Detail says it.
 	TopicSystem = "system"

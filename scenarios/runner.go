@@ -26,6 +26,8 @@ type Runner struct {
 	Ceiling Ceiling
 	// Watch is told of all that is recorded, as it happens, from several goroutines, and must not block. Nil is fine.
 	Watch Watcher
+
+	wall func() time.Time // reads the wall clock; the machine's unless a test says so
 }
 
 // Watcher follows a drill while it runs, for a person to see.
@@ -232,6 +234,7 @@ func (d *drill) startMonitors(ctx context.Context) (stop func()) {
 	group.Go(func() {
 		probes.Run(ctx, d.journal.Start(), d.questions, func(s probes.Sample) { d.sample(s, stops) })
 	})
+	group.Go(func() { d.watchClock(ctx) })
 	return func() {
 		cancel()
 		group.Wait()
