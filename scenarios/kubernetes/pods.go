@@ -126,7 +126,8 @@ func choose(env scenarios.Env, from []unstructured.Unstructured, n int) []unstru
 	return out[:min(n, len(out))]
 }
 
-// ownLabels are the labels that a pod shares with those that would take its place: not those that name one pod or one revision.
+// ownLabels are the labels that a pod shares with those that would take its place: not those that name one pod or one revision,
+// and not those that Velero puts on what it restores, which no template has.
 func ownLabels(pod *corev1.Pod) map[string]string {
 	out := maps.Clone(pod.Labels)
 	for _, key := range []string{
@@ -135,6 +136,7 @@ func ownLabels(pod *corev1.Pod) map[string]string {
 	} {
 		delete(out, key)
 	}
+	maps.DeleteFunc(out, func(key, _ string) bool { return strings.HasPrefix(key, "velero.io/") })
 	return out
 }
 
