@@ -146,3 +146,50 @@ func TestAnswersAreHeardSoon(t *testing.T) {
 		})
 	}
 }
+
+func TestTheInboxRingsForWhatCannotWait(t *testing.T) {
+	rings := func(b *inbox) bool {
+		select {
+		case <-b.bell:
+			return true
+		default:
+			return false
+		}
+	}
+	for name, test := range map[string]struct {
+		wake, at time.Duration // the loop sleeps until then, if it sleeps; the answer came then
+		want     bool
+	}{
+		"the loop is awake":              {0, ms, false},
+		"it will wake soon":              {15 * ms, 5 * ms, false},
+		"it will sleep for long":         {15*ms + 1, 5 * ms, true},
+		"it should be awake and is not":  {15 * ms, 15 * ms, true},
+		"nothing but answers will come":  {never, ms, true},
+		"just before it wakes by itself": {15 * ms, 15*ms - 1, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			b := newInbox()
+			if test.wake != 0 && !b.rest(test.wake, 0) {
+				t.Fatal("it may not rest though there is nothing to hear")
+			}
+			b.put(answer{at: test.at})
+			if got := rings(b); got != test.want {
+				t.Errorf("it rings: %v, want %v", got, test.want)
+			}
+			if b.put(answer{at: test.at}); rings(b) {
+				t.Error("it rings twice")
+			}
+		})
+	}
+	b := newInbox()
+	b.put(answer{at: ms})
+	if b.rest(20*ms, ms) {
+		t.Error("the loop may sleep for long though there is something to hear")
+	}
+	if !b.rest(11*ms, ms) {
+		t.Error("the loop may not sleep for as long as an answer may wait")
+	}
+	if got := b.take(nil); len(got) != 1 || !b.rest(time.Hour, ms) {
+		t.Errorf("took %v, and the loop may not rest", got)
+	}
+}
