@@ -202,7 +202,7 @@ func (c *http1Conn) exchange(request *http.Request) (*http.Response, error) {
 		ReadCloser: response.Body, conn: c, stop: stop, ctx: ctx,
 		last: request.Close || response.Close || writeErr != nil || response.StatusCode == http.StatusSwitchingProtocols,
 	}
-	return response, nil
+	return response, nil //nolint:nilerr // it was answered, whatever became of the rest of the question
 }
 
 func (c *http1Conn) write(request *http.Request) error {
