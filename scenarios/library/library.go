@@ -25,6 +25,14 @@ func Names() []string {
 	return names
 }
 
+// Shipped returns the names of the scenarios that are the shipped game day: those labelled gameday: shipped.
+func Shipped() []string {
+	return slices.DeleteFunc(Names(), func(name string) bool {
+		text, err := Read(name)
+		return err != nil || !strings.Contains(string(text), "gameday: shipped")
+	})
+}
+
 // Read returns the text of a shipped scenario.
 func Read(name string) ([]byte, error) {
 	text, err := files.ReadFile(name + ".yaml")

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -304,10 +305,10 @@ func TestADrillThatLosesItsLeaseStops(t *testing.T) {
 
 func TestADrillStopsBeforeOthersTakeItForDead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var down bool
+		var down atomic.Bool
 		cluster := interceptor.NewClient(kube(t), interceptor.Funcs{
 			Update: func(ctx context.Context, c client.WithWatch, object client.Object, options ...client.UpdateOption) error {
-				if down {
+				if down.Load() {
 					return errors.New("no route to host")
 				}
 				return c.Update(ctx, object, options...)
@@ -324,7 +325,7 @@ func TestADrillStopsBeforeOthersTakeItForDead(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		down = true
+		down.Store(true)
 		began := time.Now()
 		select {
 		case cause := <-stopped:
@@ -337,7 +338,7 @@ func TestADrillStopsBeforeOthersTakeItForDead(t *testing.T) {
 		if took := time.Since(began); took >= DefaultLease {
 			t.Errorf("stopped after %v, others take it for dead after %v", took, DefaultLease)
 		}
-		down = false
+		down.Store(false)
 		time.Sleep(DefaultLease) // it goes on beating while the drill undoes
 		leases, err := listLeases(t.Context(), cluster, DefaultNamespace)
 		if err != nil || len(leases) != 1 || !alive(&leases[0]) {
