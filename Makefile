@@ -5,7 +5,7 @@ LINT  := go tool -modfile=.ci/tools.mod golangci-lint
 SCENARIOS := $(basename $(notdir $(shell grep -l 'gameday: shipped' scenarios/library/*.yaml)))
 LIBRARY   := $(basename $(notdir $(wildcard scenarios/library/*.yaml)))
 
-.PHONY: help campaign gameday drills test unit e2e lint fuzz bench build clean
+.PHONY: help campaign gameday drills test unit e2e lint fuzz bench mutate cosign build clean
 help: ## say what can be made
 	@grep -hE '^[a-z0-9]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
 
