@@ -38,8 +38,12 @@ fuzz: ## each fuzz test for 30 seconds
 campaign: ## kill 300 drills on the lab and see that each is undone; the numbers go to docs/reliability.md (an hour)
 	go test -tags lab -timeout 3h -run TestKillCampaign -v ./cmd/gameday -args -kills 300 -kill-results
 
-bench: ## benchmarks, in benchstat's format
-	go test -run '^$$' -bench . -benchmem ./...
+bench: ## benchmarks, in benchstat's format; first those beside vegeta, side by side (docs/performance.md)
+	mkdir -p bin
+	set -o pipefail; go test -run '^$$' -bench Ask -benchtime 3000x -count 6 ./probes | tee bin/beside.txt
+	set -o pipefail; go test -run '^$$' -bench 'HighestRate|Memory' -benchtime 1x -timeout 30m ./probes | tee -a bin/beside.txt
+	go tool -modfile=.ci/tools.mod benchstat -col '/by@(vegeta gameday)' bin/beside.txt
+	go test -run '^$$' -bench . -skip 'Ask|HighestRate|Memory' -benchmem ./...
 
 mutate: ## change every comparison of the judge, one at a time: which does no test notice?
 	go run ./.ci/mutate -slow 'CutAtAnyByte|OneChangedByte|VerifyFindsEveryChange' reports

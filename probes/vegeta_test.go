@@ -149,7 +149,10 @@ func byVegeta(keep bool) asker {
 	return func(b *testing.B, url string, rate int, during time.Duration) attack {
 		a := attack{due: int(during.Seconds() * float64(rate))}
 		target := vegeta.NewStaticTargeter(vegeta.Target{Method: http.MethodGet, URL: url})
-		attacker := vegeta.NewAttacker(vegeta.KeepAlive(keep), vegeta.Timeout(time.Second))
+		// Its own way to the server, but one that we can close: it leaves up to ten thousand connections open.
+		way := &http.Transport{MaxIdleConnsPerHost: vegeta.DefaultConnections}
+		defer way.CloseIdleConnections()
+		attacker := vegeta.NewAttacker(vegeta.Client(&http.Client{Transport: way}), vegeta.KeepAlive(keep), vegeta.Timeout(time.Second))
 		at, good := make([]time.Time, a.due), make([]bool, a.due)
 		cpu, start := processorTime(b), time.Now()
 		for result := range attacker.Attack(target, vegeta.ConstantPacer{Freq: rate, Per: time.Second}, during, "") {
@@ -167,7 +170,8 @@ func byVegeta(keep bool) asker {
 				a.missed++ // the time was over before it came to it
 				continue
 			}
-			late := t.Sub(start) - time.Duration(seq)*time.Second/time.Duration(rate)
+			// Its first question is due after one interval, not at once.
+			late := t.Sub(start) - time.Duration(seq+1)*time.Second/time.Duration(rate)
 			a.late = append(a.late, late)
 			if good[seq] && late < onTime {
 				a.onTime++
@@ -188,7 +192,7 @@ func (a attack) lateness(quantile float64) time.Duration {
 // BenchmarkAsk puts questions at a steady rate. An operation is a question.
 func BenchmarkAsk(b *testing.B) {
 	url := startTarget(b)
-	for _, rate := range []int{100, 1000, 4000} {
+	for _, rate := range []int{1000, 4000} {
 		for _, keep := range []bool{false, true} {
 			for _, by := range askers {
 				b.Run(fmt.Sprintf("rate=%d/kept=%t/by=%s", rate, keep, by.name), func(b *testing.B) {
@@ -252,7 +256,7 @@ func BenchmarkHighestRate(b *testing.B) {
 
 // BenchmarkMemory keeps a drill's monitors and journal at work and looks at what lives on the heap at the end. An operation is a sample.
 func BenchmarkMemory(b *testing.B) {
-	for _, samples := range []int{10_000, 100_000} {
+	for _, samples := range []int{10_000, 100_000, 400_000} {
 		b.Run(fmt.Sprintf("samples=%d", samples), func(b *testing.B) {
 			var most, last uint64
 			for range b.N {
