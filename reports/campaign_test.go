@@ -27,8 +27,10 @@ func outageOf(t *testing.T, m probes.Monitor, end time.Duration, samples []probe
 			Objectives: reports.Objectives{&reports.Outage{Of: m.Name, Window: reports.Window{During: "whole"}, Count: &never}},
 		}},
 		Events: []reports.Event{
-			{Kind: reports.BaselineStarted}, {Kind: reports.BaselineEnded, At: m.Every},
-			{Kind: reports.MonitorsStopped, At: end}, {Kind: reports.DrillEnded, At: end},
+			{Kind: reports.BaselineStarted},
+			{Kind: reports.BaselineEnded, At: m.Every},
+			{Kind: reports.MonitorsStopped, At: end},
+			{Kind: reports.DrillEnded, At: end},
 		},
 		Samples: slices.Values(samples),
 	}
