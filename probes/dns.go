@@ -1,6 +1,7 @@
 package probes
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -55,16 +56,9 @@ func (d DNS) Problems() []string {
 	return append(problems, prefixed("tls.", d.TLS.problems())...)
 }
 
-func (d DNS) recordType() string { return strings.ToUpper(orElse(d.Type, "A")) }
-func (d DNS) transport() string  { return orElse(d.Transport, "udp") }
-func (d DNS) rcode() string      { return strings.ToUpper(orElse(d.Rcode, "NOERROR")) }
-
-func orElse(text, standard string) string {
-	if text == "" {
-		return standard
-	}
-	return text
-}
+func (d DNS) recordType() string { return strings.ToUpper(cmp.Or(d.Type, "A")) }
+func (d DNS) transport() string  { return cmp.Or(d.Transport, "udp") }
+func (d DNS) rcode() string      { return strings.ToUpper(cmp.Or(d.Rcode, "NOERROR")) }
 
 // String says in words what is asked.
 func (d DNS) String() string {

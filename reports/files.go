@@ -29,7 +29,7 @@ func Write(dir string, ev Evidence) error {
 	if err != nil {
 		return fmt.Errorf("write evidence: %w", err)
 	}
-	if err := replace(filepath.Join(dir, EvidenceFile), raw); err != nil {
+	if err := Replace(filepath.Join(dir, EvidenceFile), raw); err != nil {
 		return fmt.Errorf("write evidence: %w", err)
 	}
 	return nil
@@ -47,8 +47,8 @@ func encode(ev Evidence) ([]byte, error) {
 	return buffer.Bytes(), nil
 }
 
-// replace puts a file in place in one step: a reader sees the old one or the new one, also after a crash.
-func replace(path string, content []byte) (err error) {
+// Replace puts a file in place in one step: a reader sees the old one or the new one, also after a crash.
+func Replace(path string, content []byte) (err error) {
 	dir := filepath.Dir(path)
 	temp, err := os.CreateTemp(dir, "."+filepath.Base(path)+".*")
 	if err != nil {
@@ -77,7 +77,7 @@ func Load(dir string) (Evidence, error) {
 		return Evidence{}, fmt.Errorf("load evidence: %w", err)
 	}
 	var ev Evidence
-	if err := strict(raw, &ev); err != nil {
+	if err := DecodeStrict(raw, &ev); err != nil {
 		return Evidence{}, fmt.Errorf("load evidence %s: %w", filepath.Join(dir, EvidenceFile), err)
 	}
 	if ev.Schema != SchemaEvidence && ev.Schema != schemaEvidence1 {

@@ -77,7 +77,7 @@ func (o Objectives) MarshalJSON() ([]byte, error) {
 // UnmarshalJSON reads a list of objects with one key each. Unknown kinds and unknown fields are errors.
 func (o *Objectives) UnmarshalJSON(raw []byte) error {
 	var list []map[string]json.RawMessage
-	if err := strict(raw, &list); err != nil {
+	if err := DecodeStrict(raw, &list); err != nil {
 		return fmt.Errorf("read objectives: %w", err)
 	}
 	out := make(Objectives, 0, len(list))
@@ -104,7 +104,7 @@ func decodeObjective(entry map[string]json.RawMessage) (Objective, error) {
 		if !bytes.HasPrefix(bytes.TrimSpace(raw), []byte{'{'}) {
 			return nil, fmt.Errorf("%s: is %s, want fields", kind, raw)
 		}
-		if err := strict(raw, one); err != nil {
+		if err := DecodeStrict(raw, one); err != nil {
 			return nil, fmt.Errorf("%s: %w", kind, err)
 		}
 		return one, nil
@@ -112,8 +112,8 @@ func decodeObjective(entry map[string]json.RawMessage) (Objective, error) {
 	return nil, errors.New("has no key")
 }
 
-// strict decodes one JSON value and refuses unknown fields and whatever follows the value.
-func strict(raw []byte, into any) error {
+// DecodeStrict decodes one JSON value and refuses unknown fields and whatever follows the value.
+func DecodeStrict(raw []byte, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(raw))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {

@@ -168,7 +168,7 @@ func (r *journalReader) tampered(what string) error {
 // take believes a line, or says why not.
 func (r *journalReader) take(raw []byte) string {
 	var l line
-	if err := strict(raw, &l); err != nil {
+	if err := DecodeStrict(raw, &l); err != nil {
 		return fmt.Sprintf("is not readable: %v", err)
 	}
 	if what := r.misplaced(l); what != "" {
@@ -276,7 +276,7 @@ func samplesOf(path string, lines int64) iter.Seq[probes.Sample] {
 				return
 			}
 			var l line
-			if err := strict(raw, &l); err != nil {
+			if err := DecodeStrict(raw, &l); err != nil {
 				unreadable(err)
 				return
 			}

@@ -136,7 +136,7 @@ func relinkedWith(t testing.TB, raw []byte, change func(l *line)) []byte {
 	var out bytes.Buffer
 	for text := range bytes.Lines(raw) {
 		var l line
-		if err := strict(text, &l); err != nil {
+		if err := DecodeStrict(text, &l); err != nil {
 			t.Fatal(err)
 		}
 		change(&l)

@@ -21,6 +21,7 @@ var picture = map[string][]string{
 	"probes":               {},
 	"reports":              {"probes"},
 	"reports/html":         {"probes", "reports"},
+	"reports/reportstest":  {"reports"},
 	"reports/bundle":       {"reports"},
 	"reports/attest":       {"reports", "reports/bundle"},
 	"reports/junit":        {"reports"},

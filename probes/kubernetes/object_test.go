@@ -157,8 +157,10 @@ func TestAnAPIThatDoesNotAnswerIsMissed(t *testing.T) {
 
 func TestObjectProblems(t *testing.T) {
 	for want, o := range map[string]Object{
-		`apiVersion: "" is none: want v1, apps/v1, …; kind: missing; name: missing`:          {},
-		`apiVersion: "a/b/c" is none: want v1, apps/v1, …`:                                   {APIVersion: "a/b/c", Kind: "K", Name: "n"},
+		`apiVersion: "" is none: want v1, apps/v1, …; kind: missing; name: missing`: {},
+
+		`apiVersion: "a/b/c" is none: want v1, apps/v1, …`: {APIVersion: "a/b/c", Kind: "K", Name: "n"},
+
 		"condition.type: missing":                                                            deployment("web", func(o *Object) { o.Condition = &Condition{} }),
 		`readyReplicas: is "some", want a number above zero, or all`:                         deployment("web", func(o *Object) { o.ReadyReplicas = "some" }),
 		`readyReplicas: is "0", want a number above zero, or all`:                            deployment("web", func(o *Object) { o.ReadyReplicas = "0" }),

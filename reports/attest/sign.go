@@ -2,13 +2,10 @@ package attest
 
 import (
 	"context"
-	"crypto/sha256"
 	"encoding/base64"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"os"
 	"path/filepath"
 	"time"
@@ -83,31 +80,23 @@ func (s Signer) Review(ctx context.Context, dir, reviewer string, properties []s
 
 // subjectsOf are the manifest, which stands for all files, and the two files that a reader opens first.
 func subjectsOf(dir string) ([]Resource, error) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return nil, err
+	}
+	defer root.Close() //nolint:errcheck // it was only read
 	var out []Resource
 	for _, name := range []string{bundle.ManifestFile, reports.EvidenceFile, reports.ReportFile} {
-		sum, err := digestOf(filepath.Join(dir, name))
+		file, err := bundle.Hash(root, name)
 		if errors.Is(err, os.ErrNotExist) && name != bundle.ManifestFile {
 			continue // the manifest says that it is missing
 		}
 		if err != nil {
 			return nil, err
 		}
-		out = append(out, Resource{Name: name, Digest: map[string]string{"sha256": sum}})
+		out = append(out, Resource{Name: name, Digest: map[string]string{"sha256": file.SHA256}})
 	}
 	return out, nil
-}
-
-func digestOf(path string) (string, error) {
-	file, err := os.Open(path)
-	if err != nil {
-		return "", err
-	}
-	sum := sha256.New()
-	_, err = io.Copy(sum, file)
-	if err := errors.Join(err, file.Close()); err != nil {
-		return "", err
-	}
-	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
 func (s Signer) write(ctx context.Context, path string, statement Statement) error {
@@ -144,7 +133,7 @@ func (s Signer) write(ctx context.Context, path string, statement Statement) err
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
 		return err
 	}
-	return bundle.Replace(path, raw)
+	return reports.Replace(path, raw)
 }
 
 // encode writes the bundle in its one form.

@@ -1,6 +1,7 @@
 package attest
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/gamedayhq/gameday/reports"
@@ -50,7 +51,7 @@ type Review struct {
 func testResult(ev reports.Evidence) TestResult {
 	r := TestResult{
 		Result: "FAILED", PassedTests: []string{}, WarnedTests: []string{}, FailedTests: []string{},
-		Configuration: []Resource{{Name: orElse(ev.Scenario.Name, "scenario"), Digest: map[string]string{"sha256": ev.Scenario.SHA256}}},
+		Configuration: []Resource{{Name: cmp.Or(ev.Scenario.Name, "scenario"), Digest: map[string]string{"sha256": ev.Scenario.SHA256}}},
 	}
 	if ev.Verdict == reports.Pass {
 		r.Result = "PASSED"
@@ -66,11 +67,4 @@ func testResult(ev reports.Evidence) TestResult {
 		}
 	}
 	return r
-}
-
-func orElse(text, standard string) string {
-	if text == "" {
-		return standard
-	}
-	return text
 }

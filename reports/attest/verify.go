@@ -8,7 +8,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -18,6 +17,7 @@ import (
 
 	"github.com/secure-systems-lab/go-securesystemslib/dsse"
 
+	"github.com/gamedayhq/gameday/reports"
 	"github.com/gamedayhq/gameday/reports/bundle"
 )
 
@@ -220,7 +220,7 @@ func open(ctx context.Context, dir, name string, keys []*PublicKey) (*sigstoreBu
 // decode reads an attestation in the one form that it is written in: two files that say the same would be two to keep apart.
 func decode(raw []byte) (*sigstoreBundle, error) {
 	var b sigstoreBundle
-	if err := strict(raw, &b); err != nil {
+	if err := reports.DecodeStrict(raw, &b); err != nil {
 		return nil, fmt.Errorf("is no Sigstore bundle: %w", err)
 	}
 	switch {
@@ -244,6 +244,12 @@ func decode(raw []byte) (*sigstoreBundle, error) {
 
 // subjects checks each subject's digest, and that the manifest is one: it stands for all other files.
 func (s *Signed) subjects(dir, name string, statement *Statement) {
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		s.problem("%s cannot be read: %v", dir, err)
+		return
+	}
+	defer root.Close() //nolint:errcheck // it was only read
 	manifest := false
 	for _, subject := range statement.Subject {
 		manifest = manifest || subject.Name == bundle.ManifestFile
@@ -251,15 +257,15 @@ func (s *Signed) subjects(dir, name string, statement *Statement) {
 			s.problem("%s: its subject %q is no file of the evidence", name, subject.Name)
 			continue
 		}
-		got, err := digestOf(filepath.Join(dir, filepath.FromSlash(subject.Name)))
+		got, err := bundle.Hash(root, subject.Name)
 		want, ok := subject.Digest["sha256"]
 		switch {
 		case err != nil:
 			s.problem("%s: its subject %s cannot be read: %v", name, subject.Name, err)
 		case !ok || len(subject.Digest) != 1:
 			s.problem("%s: its subject %s has no SHA-256, or more than that", name, subject.Name)
-		case got != want:
-			s.problem("%s: it is about another %s (SHA-256 %s, here %s)", name, subject.Name, want, got)
+		case got.SHA256 != want:
+			s.problem("%s: it is about another %s (SHA-256 %s, here %s)", name, subject.Name, want, got.SHA256)
 		}
 	}
 	if !manifest {
@@ -277,17 +283,4 @@ func readPlain(dir, name string) ([]byte, error) {
 		return nil, errors.New("is no plain file of a sensible size")
 	}
 	return os.ReadFile(path)
-}
-
-// strict decodes one JSON value and refuses unknown fields and whatever follows.
-func strict(raw []byte, into any) error {
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(into); err != nil {
-		return err
-	}
-	if _, err := decoder.Token(); !errors.Is(err, io.EOF) {
-		return errors.New("something follows the value")
-	}
-	return nil
 }

@@ -74,7 +74,7 @@ func (c *Checked) paths() bool {
 
 func (c *Checked) compare(root *os.Root, names []string) {
 	for _, want := range c.Manifest.Files {
-		got, err := hashFile(root, want.Path)
+		got, err := Hash(root, want.Path)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
 			c.problem("%s is missing", want.Path)

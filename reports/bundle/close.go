@@ -73,7 +73,7 @@ func Close(dir string, ev reports.Evidence, closing Closing) (Manifest, error) {
 	if err != nil {
 		return m, fmt.Errorf("close bundle: %w", err)
 	}
-	return m, Replace(filepath.Join(dir, ManifestFile), raw)
+	return m, reports.Replace(filepath.Join(dir, ManifestFile), raw)
 }
 
 func (m *Manifest) list(dir string) error {
@@ -93,7 +93,7 @@ func (m *Manifest) list(dir string) error {
 		if own(name) {
 			continue
 		}
-		file, err := hashFile(root, name)
+		file, err := Hash(root, name)
 		if err != nil {
 			return err
 		}
@@ -120,16 +120,16 @@ func writeFiles(dir string, ev reports.Evidence, closing Closing) error {
 		if err != nil {
 			return fmt.Errorf("%s: %w", name, err)
 		}
-		if err := Replace(filepath.Join(dir, name), append(raw, '\n')); err != nil {
+		if err := reports.Replace(filepath.Join(dir, name), append(raw, '\n')); err != nil {
 			return err
 		}
 	}
 	if ev.Scenario.Text != "" {
-		if err := Replace(filepath.Join(dir, ScenarioFile), []byte(ev.Scenario.Text)); err != nil {
+		if err := reports.Replace(filepath.Join(dir, ScenarioFile), []byte(ev.Scenario.Text)); err != nil {
 			return err
 		}
 	}
-	return Replace(filepath.Join(dir, HowToFile), []byte(howTo))
+	return reports.Replace(filepath.Join(dir, HowToFile), []byte(howTo))
 }
 
 func findings(checks []reports.Check) []reports.Check {
@@ -140,24 +140,6 @@ func findings(checks []reports.Check) []reports.Check {
 		}
 	}
 	return out
-}
-
-// Replace puts a file in place in one step, on the disk.
-func Replace(name string, content []byte) (err error) {
-	temp, err := os.CreateTemp(filepath.Dir(name), "."+filepath.Base(name)+".*")
-	if err != nil {
-		return err
-	}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, os.Remove(temp.Name()))
-		}
-	}()
-	_, err = temp.Write(content)
-	if err = errors.Join(err, temp.Chmod(0o644), temp.Sync(), temp.Close()); err != nil {
-		return err
-	}
-	return os.Rename(temp.Name(), name)
 }
 
 const howTo = "# How to check this evidence\n\n" +

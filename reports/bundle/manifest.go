@@ -20,6 +20,8 @@ import (
 	"strings"
 
 	"github.com/gowebpki/jcs"
+
+	"github.com/gamedayhq/gameday/reports"
 )
 
 // Names in a closed folder. The attestations are about the manifest, so they are not in it.
@@ -105,9 +107,7 @@ func Read(dir string) (Manifest, string, error) {
 		return Manifest{}, "", fmt.Errorf("read manifest: schema is %q, and this gameday knows %s: use one that is as new", head.Schema, SchemaManifest)
 	}
 	var m Manifest
-	decoder := json.NewDecoder(bytes.NewReader(raw))
-	decoder.DisallowUnknownFields()
-	if err := decoder.Decode(&m); err != nil {
+	if err := reports.DecodeStrict(raw, &m); err != nil {
 		return Manifest{}, "", fmt.Errorf("read manifest: %w", err)
 	}
 	if canonical, err := m.encode(); err != nil || !bytes.Equal(canonical, raw) {
@@ -162,8 +162,8 @@ func walk(dir string) (names, odd []string, err error) {
 	return names, odd, err
 }
 
-// hashFile hashes a file, and never through a link.
-func hashFile(root *os.Root, name string) (File, error) {
+// Hash describes a file of the folder, and never through a link.
+func Hash(root *os.Root, name string) (File, error) {
 	info, err := root.Lstat(filepath.FromSlash(name))
 	if err != nil {
 		return File{}, err

@@ -4,43 +4,16 @@ import (
 	"encoding/json"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
-	"github.com/gamedayhq/gameday/reports"
+	"github.com/gamedayhq/gameday/reports/reportstest"
 )
-
-// hostile is an evidence whose every text tries to break out of the form.
-func hostile() reports.Evidence {
-	const evil = "a \"b\" <c> & 'd' | `e`\n::error::f %% \x00\x1b[31m ]]> @all"
-	from, to := time.Second, 3*time.Second
-	return reports.Evidence{
-		Run: "run-1", Drill: reports.Drill{Name: evil, Why: evil}, Verdict: reports.Fail, Why: []string{evil},
-		Started: time.Date(2026, 3, 1, 9, 0, 0, 0, time.FixedZone("", 7200)), Ended: 5 * time.Second,
-		Checks: []reports.Check{
-			{Name: evil, Kind: "availability", Verdict: reports.Pass, Want: evil, Got: evil, From: &from, To: &to},
-			{Name: evil, Kind: "recovery", Verdict: reports.Fail, Want: evil, Got: evil, Reason: evil, Interval: &reports.Interval{Lo: from, Hi: to}},
-			{Name: "unseen", Kind: "latency", Verdict: reports.Inconclusive, Want: evil, Got: evil, Reason: "nobody looked"},
-			{Name: "no verdict at all", Kind: "outage"},
-		},
-		Monitors: []reports.MonitorSummary{{Name: evil, Slots: reports.Slots{Due: 3, Good: 1, Bad: 1, Missed: 1}}},
-	}
-}
-
-func render(t *testing.T, ev reports.Evidence) string {
-	t.Helper()
-	var b strings.Builder
-	if err := Write(&b, ev); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
 
 // TestForm holds what CTRF's schema wants: its closed set of statuses, counts that add up, UUIDs, whole milliseconds.
 func TestForm(t *testing.T) {
 	var got report
-	decoder := json.NewDecoder(strings.NewReader(render(t, hostile())))
+	decoder := json.NewDecoder(strings.NewReader(reportstest.Text(Write, reportstest.Hostile())))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(&got); err != nil {
 		t.Fatal(err)
@@ -70,11 +43,7 @@ func TestForm(t *testing.T) {
 
 // A report never looks better than the drill.
 func TestNothingJudgedIsNotGreen(t *testing.T) {
-	for name, ev := range map[string]reports.Evidence{
-		"no check":           {Verdict: reports.Inconclusive},
-		"no verdict":         {},
-		"worse than its own": {Verdict: reports.Fail, Checks: []reports.Check{{Kind: "data", Verdict: reports.Pass}}},
-	} {
+	for name, ev := range reportstest.NotGreen() {
 		if s := newReport(ev).Results.Summary; s.Failed+s.Other != 1 || s.Tests != s.Passed+s.Failed+s.Other {
 			t.Errorf("%s: %+v, want one that did not pass", name, s)
 		}
@@ -82,7 +51,7 @@ func TestNothingJudgedIsNotGreen(t *testing.T) {
 }
 
 func TestSameEvidenceSameBytes(t *testing.T) {
-	one, two := render(t, hostile()), render(t, hostile())
+	one, two := reportstest.Text(Write, reportstest.Hostile()), reportstest.Text(Write, reportstest.Hostile())
 	if one != two {
 		t.Error("two reports of one evidence differ")
 	}

@@ -2,6 +2,7 @@ package html
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"fmt"
 
@@ -45,8 +46,8 @@ func eventViews(ev reports.Evidence, dates bool) (rows []eventView, cut int) {
 			continue
 		}
 		rows = append(rows, eventView{
-			At: offset(e.At), Wall: ev.Started.Add(e.At).UTC().Format(layout), Word: orElse(eventWords[e.Kind], string(e.Kind)),
-			Step: e.Step, Topic: e.Topic, Detail: orElse(e.Detail, elsewhere[e.Topic]), Data: dataOf(e), Bad: bad,
+			At: offset(e.At), Wall: ev.Started.Add(e.At).UTC().Format(layout), Word: cmp.Or(eventWords[e.Kind], string(e.Kind)),
+			Step: e.Step, Topic: e.Topic, Detail: cmp.Or(e.Detail, elsewhere[e.Topic]), Data: dataOf(e), Bad: bad,
 		})
 	}
 	return rows, cut

@@ -1,6 +1,7 @@
 package html
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -69,23 +70,16 @@ func (s *step) NotUndone() string {
 	case f == nil || s.Window == nil:
 		return ""
 	case f.undo == reports.UndoFailed:
-		return "Undoing it failed: " + orElse(f.undoDetail, "no reason recorded")
+		return "Undoing it failed: " + cmp.Or(f.undoDetail, "no reason recorded")
 	case f.undo != reports.UndoDone:
 		return "The record holds no end of its undo."
 	case f.Recovered == nil:
 		return "Its undo returned, but the record holds no proof that it is gone."
 	case !f.Recovered.Proven:
-		return "Its undo returned, but it was not proven gone: " + orElse(f.Recovered.Detail, "no reason recorded")
+		return "Its undo returned, but it was not proven gone: " + cmp.Or(f.Recovered.Detail, "no reason recorded")
 	default:
 		return ""
 	}
-}
-
-func orElse(text, other string) string {
-	if text == "" {
-		return other
-	}
-	return text
 }
 
 // readSteps lays the events out by step: those that the drill names, then any other that an event names. It also returns the
@@ -131,7 +125,7 @@ func (s *step) tell(e reports.Event, total time.Duration) {
 		s.Window = &window{From: e.At, To: total, Open: true}
 		s.askFrom(total)
 	case reports.StepFailed:
-		s.Failure = orElse(e.Detail, "no reason recorded")
+		s.Failure = cmp.Or(e.Detail, "no reason recorded")
 	case reports.StepEnded:
 		closeWindow(s.Window, e.At)
 	case reports.Fact:
@@ -260,5 +254,5 @@ func ranges(numbers []int64) string {
 		}
 		i = j + 1
 	}
-	return orElse(text, "none")
+	return cmp.Or(text, "none")
 }

@@ -6,6 +6,7 @@
 package junit
 
 import (
+	"cmp"
 	"encoding/xml"
 	"fmt"
 	"io"
@@ -70,7 +71,7 @@ func Write(w io.Writer, ev reports.Evidence) error {
 
 func newSuite(ev reports.Evidence) suite {
 	s := suite{
-		Name: orElse(ev.Drill.Name, "drill"), Package: "gameday", Hostname: orElse(ev.Harness.Host, "localhost"),
+		Name: cmp.Or(ev.Drill.Name, "drill"), Package: "gameday", Hostname: cmp.Or(ev.Harness.Host, "localhost"),
 		Timestamp: ev.Started.UTC().Format("2006-01-02T15:04:05"), Time: seconds(ev.Ended),
 		Properties: properties(ev), Out: strings.Join(ev.Why, "\n"),
 	}
@@ -97,9 +98,9 @@ func newSuite(ev reports.Evidence) suite {
 }
 
 func newCase(ev reports.Evidence, check reports.Check) testCase {
-	c := testCase{Name: orElse(check.Name, check.Kind), Class: ev.Drill.Name + "." + check.Kind, Time: window(check)}
+	c := testCase{Name: cmp.Or(check.Name, check.Kind), Class: ev.Drill.Name + "." + check.Kind, Time: window(check)}
 	p := &problem{
-		Message: orElse(check.Reason, check.Got), Type: check.Kind,
+		Message: cmp.Or(check.Reason, check.Got), Type: check.Kind,
 		Text: fmt.Sprintf("want: %s\ngot: %s\nwhy: %s", check.Want, check.Got, check.Reason),
 	}
 	switch check.Verdict {
@@ -134,11 +135,4 @@ func properties(ev reports.Evidence) []property {
 		{"scenario.sha256", ev.Scenario.SHA256},
 		{"journal.sha256", ev.Journal.SHA256},
 	}
-}
-
-func orElse(text, standard string) string {
-	if text == "" {
-		return standard
-	}
-	return text
 }

@@ -3,43 +3,15 @@ package junit
 import (
 	"encoding/xml"
 	"regexp"
-	"strings"
 	"testing"
-	"time"
 
-	"github.com/gamedayhq/gameday/reports"
+	"github.com/gamedayhq/gameday/reports/reportstest"
 )
-
-// hostile is an evidence whose every text tries to break out of the form.
-func hostile() reports.Evidence {
-	const evil = "a \"b\" <c> & 'd' | `e`\n::error::f %% \x00\x1b[31m ]]> @all"
-	from, to := time.Second, 3*time.Second
-	return reports.Evidence{
-		Run: "run-1", Drill: reports.Drill{Name: evil, Why: evil}, Verdict: reports.Fail, Why: []string{evil},
-		Started: time.Date(2026, 3, 1, 9, 0, 0, 0, time.FixedZone("", 7200)), Ended: 5 * time.Second,
-		Checks: []reports.Check{
-			{Name: evil, Kind: "availability", Verdict: reports.Pass, Want: evil, Got: evil, From: &from, To: &to},
-			{Name: evil, Kind: "recovery", Verdict: reports.Fail, Want: evil, Got: evil, Reason: evil, Interval: &reports.Interval{Lo: from, Hi: to}},
-			{Name: "unseen", Kind: "latency", Verdict: reports.Inconclusive, Want: evil, Got: evil, Reason: "nobody looked"},
-			{Name: "no verdict at all", Kind: "outage"},
-		},
-		Monitors: []reports.MonitorSummary{{Name: evil, Slots: reports.Slots{Due: 3, Good: 1, Bad: 1, Missed: 1}}},
-	}
-}
-
-func render(t *testing.T, ev reports.Evidence) string {
-	t.Helper()
-	var b strings.Builder
-	if err := Write(&b, ev); err != nil {
-		t.Fatal(err)
-	}
-	return b.String()
-}
 
 // TestForm holds what the strict schema of Ant's JUnit tasks wants beyond names: all parts of a suite in their order, counts that
 // are those of the cases, a time without a zone, decimals.
 func TestForm(t *testing.T) {
-	text := render(t, hostile())
+	text := reportstest.Text(Write, reportstest.Hostile())
 	var got suites
 	if err := xml.Unmarshal([]byte(text), &got); err != nil {
 		t.Fatalf("is no XML: %v\n%s", err, text)
@@ -68,11 +40,7 @@ func TestForm(t *testing.T) {
 
 // A suite never looks better than the drill.
 func TestNothingJudgedIsNotGreen(t *testing.T) {
-	for name, ev := range map[string]reports.Evidence{
-		"no check":           {Verdict: reports.Inconclusive},
-		"no verdict":         {},
-		"worse than its own": {Verdict: reports.Fail, Checks: []reports.Check{{Kind: "data", Verdict: reports.Pass}}},
-	} {
+	for name, ev := range reportstest.NotGreen() {
 		if s := newSuite(ev); s.Failures+s.Errors != 1 {
 			t.Errorf("%s: %d failures and %d errors, want one", name, s.Failures, s.Errors)
 		}
